@@ -1,0 +1,168 @@
+"""The one list of topics: key, partitioning, value, retention, who writes, who reads.
+
+Code, documents, `slipwatch topics` and the creation of topics on a broker all read `TOPICS`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from schemas.facts import Family
+
+
+class Retention(enum.StrEnum):
+    """How a topic forgets: never, by compaction to the last record of a key, or after a time."""
+
+    KEPT = "kept"
+    COMPACTED = "compacted"
+    PASSING = "passing"
+
+
+class Spread(enum.StrEnum):
+    """How many partitions a topic has: what its senders chose, the engine's count, or one."""
+
+    FACTS = "facts"
+    ENGINE = "engine"
+    ONE = "one"
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic. `passing` topics keep records for a day: they are read within seconds."""
+
+    name: str
+    says: str
+    key: str
+    value: str
+    spread: Spread
+    retention: Retention
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    internal: bool = False
+
+
+def _facts(family: Family, says: str, key: str) -> Topic:
+    return Topic(
+        family.value,
+        says,
+        key,
+        f"Avro, {family.value}.avsc",
+        Spread.FACTS,
+        Retention.KEPT,
+        ("sources", "slipwatch send", "simulator"),
+        ("intake",),
+    )
+
+
+def _rows(
+    name: str, says: str, key: str, writers: tuple[str, ...], reader: str
+) -> Topic:
+    return Topic(
+        name,
+        says,
+        key,
+        "MessagePack, batches of rows",
+        Spread.ENGINE,
+        Retention.PASSING,
+        writers,
+        (reader,),
+        internal=True,
+    )
+
+
+def _state(name: str, says: str, key: str, stage: str) -> Topic:
+    return Topic(
+        name,
+        says,
+        key,
+        "MessagePack, state of a key",
+        Spread.ENGINE,
+        Retention.COMPACTED,
+        (stage,),
+        (stage,),
+        internal=True,
+    )
+
+
+def _json(
+    name: str,
+    says: str,
+    key: str,
+    record: str,
+    retention: Retention,
+    writers: tuple[str, ...],
+    readers: tuple[str, ...],
+    spread: Spread = Spread.ENGINE,
+) -> Topic:
+    return Topic(
+        name, says, key, f"JSON, {record}", spread, retention, writers, readers
+    )
+
+
+COMPACTED, KEPT = Retention.COMPACTED, Retention.KEPT
+
+TOPICS: tuple[Topic, ...] = (
+    _facts(Family.ORDERS, "What buyers and suppliers say of order lines.", "order number"),
+    _facts(Family.SHIPMENTS, "What shippers and carriers say of shipments.", "shipment number"),
+    _facts(Family.HEARTBEATS, "Sources say that they are alive and complete.", "source"),
+    _json(
+        "ticks", "Cuts through the log; time for everything visible.", "none", "Tick",
+        KEPT, ("ticker",), ("intake", "replay", "view"), Spread.ONE,
+    ),
+    _json(
+        "progress", "Where each stage's partition stands.", "stage, topic and partition",
+        "StageProgress", COMPACTED, ("engine",), ("engine", "ticker", "view", "status"), Spread.ONE,
+    ),
+    Topic(
+        "networks", "Published versions of the chain, in chunks.", "version and chunk",
+        "JSON, chunk of a network", Spread.ONE, KEPT,
+        ("slipwatch network publish",), ("engine", "view", "replay"),
+    ),
+    Topic(
+        "policies", "Published versions of the policy.", "version",
+        "JSON, chunk of a policy", Spread.ONE, KEPT,
+        ("slipwatch policy publish",), ("engine", "view", "replay"),
+    ),
+    _rows("links-rows", "Facts, by the number that they are about.", "number",
+          ("intake", "links"), "links"),
+    _rows("ledgers-rows", "Facts, by line or source.", "line id or source",
+          ("links", "intake"), "ledgers"),
+    _rows("cells-rows", "What changed of a line or source.", "cell", ("ledgers",), "cells"),
+    _rows("incidents-rows", "Findings, by root cause.", "cause", ("cells",), "incidents"),
+    _rows("notices-rows", "Alerts that changed, by recipient.", "recipient",
+          ("incidents",), "notices"),
+    _state("links-state", "Which lines a number stands for, and what waits.", "number", "links"),
+    Topic(
+        "lines", "The facts of each order line; the state of its ledger.", "line id",
+        "MessagePack, facts of a line", Spread.ENGINE, COMPACTED,
+        ("ledgers",), ("ledgers", "view"),
+    ),
+    _state("cells-state", "Lines as their cell sees them, and the last verdicts.",
+           "cell and line", "cells"),
+    _state("incidents-state", "Incidents and their findings.", "cause, and finding",
+           "incidents"),
+    _state("notices-state", "What each recipient was told.", "recipient and alert", "notices"),
+    _json("order-status", "Each order line as of now.", "line id", "OrderStatus", COMPACTED,
+          ("cells",), ("view", "anyone")),
+    _json("feeds", "Each source: when it last spoke, whether it is blind.", "source",
+          "FeedStatus", COMPACTED, ("ledgers",), ("view", "anyone")),
+    _json("alerts", "Each incident as of now.", "alert id", "Alert", COMPACTED,
+          ("incidents",), ("view", "anyone")),
+    _json("decisions", "Every judgement that changed.", "subject", "Decision", KEPT,
+          ("cells", "ledgers", "incidents", "notices"), ("view", "anyone")),
+    _json("notifications", "What a recipient is to be told.", "recipient", "Notification", KEPT,
+          ("notices",), ("delivery", "view")),
+    _json("receipts", "What became of each delivery.", "notification id and sink", "Receipt",
+          COMPACTED, ("delivery",), ("delivery", "view")),
+    _json("dead-letters", "Records that could not be used, with the reason.",
+          "topic, partition and offset", "DeadLetter", KEPT, ("intake", "links", "ledgers"),
+          ("view", "slipwatch dead-letters")),
+    _json("unlinked", "Numbers that stand for no line yet.", "number", "Unlinked", COMPACTED,
+          ("links",), ("view",)),
+    _json("parked", "Keys whose evaluation failed.", "stage, partition and key", "Parked",
+          COMPACTED, ("engine",), ("view", "status")),
+)  # fmt: skip
+
+TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
+FACT_TOPICS: tuple[str, ...] = tuple(family.value for family in Family)
