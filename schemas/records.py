@@ -56,7 +56,7 @@ class Severity(enum.StrEnum):
     CRITICAL = "critical"
 
 
-class Statement(Record, kw_only=True):
+class Statement(Record, frozen=True, kw_only=True):
     """A date or moment that somebody stated: what, who told it, and when it was told.
 
     `due_at` is the moment at which it falls due where it falls due.
@@ -69,7 +69,7 @@ class Statement(Record, kw_only=True):
     told_at: dt.datetime
 
 
-class Quantities(Record, kw_only=True):
+class Quantities(Record, frozen=True, kw_only=True):
     """What is known of a line's quantities, in the line's unit."""
 
     ordered: Decimal
@@ -84,7 +84,7 @@ class Quantities(Record, kw_only=True):
     cancelled: Decimal = Decimal(0)
 
 
-class NextStep(Record, kw_only=True):
+class NextStep(Record, frozen=True, kw_only=True):
     """What should happen next on a line, by when, and whose feed should tell it."""
 
     step: str
@@ -92,7 +92,7 @@ class NextStep(Record, kw_only=True):
     feeds: tuple[str, ...] = ()
 
 
-class Expected(Record, kw_only=True):
+class Expected(Record, frozen=True, kw_only=True):
     """When the line is expected now, and what that rests on (an ETA, the promise, a lead time)."""
 
     at: dt.datetime
@@ -101,7 +101,7 @@ class Expected(Record, kw_only=True):
     told_at: dt.datetime | None = None
 
 
-class OrderStatus(Record, kw_only=True):
+class OrderStatus(Record, frozen=True, kw_only=True):
     """Topic `order-status`, key: line id. One order line as of a tick."""
 
     line_id: str
@@ -134,14 +134,14 @@ class OrderStatus(Record, kw_only=True):
     last_fact_at: dt.datetime | None = None
 
 
-class Money(Record, kw_only=True):
+class Money(Record, frozen=True, kw_only=True):
     """An amount in the minor units of a currency."""
 
     value_minor: int
     currency: str
 
 
-class Consequence(Record, kw_only=True):
+class Consequence(Record, frozen=True, kw_only=True):
     """One line (or feed) that an incident hits, and the rule that says so."""
 
     subject: str
@@ -162,7 +162,7 @@ class AlertState(enum.StrEnum):
     RESOLVED = "resolved"
 
 
-class Alert(Record, kw_only=True):
+class Alert(Record, frozen=True, kw_only=True):
     """Topic `alerts`, key: alert id. One incident: a root cause and everything it hits.
 
     `episode` counts how often it opened; `consequences` holds the worst first, at most
@@ -204,7 +204,7 @@ class Outcome(enum.StrEnum):
     BLIND = "blind"
 
 
-class Verdict(Record, kw_only=True):
+class Verdict(Record, frozen=True, kw_only=True):
     """What one rule says of one line, with its figures. It holds until `next_fire_at`."""
 
     rule: str
@@ -225,7 +225,7 @@ class DecisionKind(enum.StrEnum):
     NOTICE = "notice"
 
 
-class Decision(Record, kw_only=True):
+class Decision(Record, frozen=True, kw_only=True):
     """Topic `decisions`, key: subject. Every judgement that changed, kept for the past.
 
     kind `verdicts`: subject is a line or feed, `verdicts` those that changed at this tick;
@@ -248,7 +248,7 @@ class Decision(Record, kw_only=True):
     notification_id: str | None = None
 
 
-class Notification(Record, kw_only=True):
+class Notification(Record, frozen=True, kw_only=True):
     """Topic `notifications`, key: recipient. Something one recipient is to be told.
 
     `notification_id` is stable: whoever receives it twice may drop the second.
@@ -271,7 +271,7 @@ class Notification(Record, kw_only=True):
     alert: Alert
 
 
-class Receipt(Record, kw_only=True):
+class Receipt(Record, frozen=True, kw_only=True):
     """Topic `receipts`, key: notification id and sink. What became of a delivery."""
 
     notification_id: str
@@ -283,7 +283,7 @@ class Receipt(Record, kw_only=True):
     detail: str = ""
 
 
-class StageProgress(Record, kw_only=True):
+class StageProgress(Record, frozen=True, kw_only=True):
     """Topic `progress`, key: stage and partition. The tick that a stage's partition stands at.
 
     Also the engine's own memory of where to go on: `offset` is the first record of the input that
@@ -303,7 +303,7 @@ class StageProgress(Record, kw_only=True):
     counts: dict[str, int] = {}
 
 
-class DeadLetter(Record, kw_only=True):
+class DeadLetter(Record, frozen=True, kw_only=True):
     """Topic `dead-letters`, key: topic, partition and offset. A record that could not be used.
 
     `value` and `key_bytes` are the original bytes. `retried_at` marks one that was sent again.
@@ -324,7 +324,7 @@ class DeadLetter(Record, kw_only=True):
     retried_at: dt.datetime | None = None
 
 
-class Unlinked(Record, kw_only=True):
+class Unlinked(Record, frozen=True, kw_only=True):
     """Topic `unlinked`, key: number. Facts about a number that stands for no line yet."""
 
     number: str
@@ -335,7 +335,7 @@ class Unlinked(Record, kw_only=True):
     tick: int
 
 
-class Parked(Record, kw_only=True):
+class Parked(Record, frozen=True, kw_only=True):
     """Topic `parked`, key: stage, partition and key. A key whose evaluation failed."""
 
     stage: str
@@ -347,7 +347,7 @@ class Parked(Record, kw_only=True):
     rows: int
 
 
-class FeedStatus(Record, kw_only=True):
+class FeedStatus(Record, frozen=True, kw_only=True):
     """Topic `feeds`, key: source. What is known of a source and whether it is blind."""
 
     source: str
@@ -361,7 +361,7 @@ class FeedStatus(Record, kw_only=True):
     text: str = ""
 
 
-class HeldPartition(Record, kw_only=True):
+class HeldPartition(Record, frozen=True, kw_only=True):
     """A partition of facts whose newest records hide behind an open transaction of a sender."""
 
     topic: str
@@ -369,7 +369,7 @@ class HeldPartition(Record, kw_only=True):
     since: dt.datetime
 
 
-class Tick(Record, kw_only=True):
+class Tick(Record, frozen=True, kw_only=True):
     """Topic `ticks`. A cut through the log at time `at`.
 
     `cut` holds, per topic of facts, the offset per partition up to which facts belong to this

@@ -1,0 +1,162 @@
+"""What rules see of an order line: the summary that its ledger makes of all facts.
+
+A summary holds what was said, not what it means: promised dates are still dates, and nothing in
+it comes from the network, the policy or a clock. Ledgers send it to the cell that judges the line.
+Fields are only ever added at the end, so that the next release reads what this one stored.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.units import Day, Quantity, UtcMillis
+
+
+class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A date (`on`) or a moment (`at`) that a source stated, never both.
+
+    `told_at` is when the source recorded it, `occurred_at` when it says it was decided.
+    """
+
+    on: Day | None
+    at: UtcMillis | None
+    source: str
+    told_at: UtcMillis
+    occurred_at: UtcMillis
+
+
+class Schedule(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One part of a confirmation: this quantity by this date or moment."""
+
+    number: int
+    quantity: Quantity | None
+    promise: Told
+
+
+class Happened(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Something that a source says happened: when, where, and when it was told."""
+
+    at: UtcMillis
+    site: str | None
+    source: str
+    told_at: UtcMillis
+    reason: str | None = None
+
+
+class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One shipment of (a part of) the line. `shipment` is "" where facts name only the line.
+
+    Quantities are the line's share; None means that nobody said how much. `exception` is the
+    latest one that is not resolved. `last_news` is the latest thing that happened to it.
+    """
+
+    shipment: str
+    carrier: str | None = None
+    mode: str | None = None
+    packed: Quantity | None = None
+    packed_news: Happened | None = None
+    departed: Happened | None = None
+    arrived: Happened | None = None
+    stop: int | None = None
+    eta: Told | None = None
+    exception: Happened | None = None
+    delivered: Happened | None = None
+    delivered_quantity: Quantity | None = None
+    short: Quantity = 0
+    over: Quantity = 0
+    damaged: Quantity = 0
+    returned: Quantity = 0
+    last_news: Happened | None = None
+
+
+class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """All that is known of one order line, folded from its facts in canonical order.
+
+    Quantities are in `unit`. `confirmed` is the sum of the last confirmation's schedules;
+    `shipped` of what was packed or departed; `in_transit` of what departed and is not delivered;
+    `delivered` counts what was received whole, beside `short`, `over`, `damaged`, `returned`.
+    The three baselines are `requested`, `first_confirmed` and `last_confirmed`; where a
+    confirmation has several schedules its baseline is the latest of them. `promise_count` counts
+    different promises told so far. `sources` are all sources that told of the line, in order.
+    """
+
+    line_id: str
+    order_ref: str
+    line: str
+    buyer: str | None = None
+    supplier: str | None = None
+    item: str | None = None
+    ship_from: str | None = None
+    ship_to: str | None = None
+    unit: str | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    ordered: Quantity = 0
+    confirmed: Quantity = 0
+    shipped: Quantity = 0
+    in_transit: Quantity = 0
+    delivered: Quantity = 0
+    damaged: Quantity = 0
+    short: Quantity = 0
+    over: Quantity = 0
+    returned: Quantity = 0
+    cancelled: Quantity = 0
+    requested: Told | None = None
+    first_confirmed: Told | None = None
+    last_confirmed: Told | None = None
+    schedules: tuple[Schedule, ...] = ()
+    promise_count: int = 0
+    placed: Happened | None = None
+    confirmed_news: Happened | None = None
+    rejected: Happened | None = None
+    cancelled_news: Happened | None = None
+    closed: Happened | None = None
+    legs: tuple[Leg, ...] = ()
+    supplier_ref: str | None = None
+    sources: tuple[str, ...] = ()
+    last_news: Happened | None = None
+    fact_count: int = 0
+
+    @property
+    def is_ended(self) -> bool:
+        """Nothing more is expected: rejected, closed, or cancelled or delivered in full."""
+        return (
+            self.rejected is not None or self.closed is not None or self.is_cancelled
+        ) or self.is_delivered
+
+    @property
+    def is_cancelled(self) -> bool:
+        """All of the ordered quantity is cancelled."""
+        return self.cancelled_news is not None and self.cancelled >= self.ordered
+
+    @property
+    def wanted(self) -> Quantity:
+        """What is still ordered: ordered less cancelled, never below zero."""
+        return max(0, self.ordered - self.cancelled)
+
+    @property
+    def received(self) -> Quantity:
+        """What arrived, whole or damaged."""
+        return self.delivered + self.damaged
+
+    @property
+    def is_delivered(self) -> bool:
+        """Every leg is delivered and together they account for the wanted quantity."""
+        if not self.legs or any(leg.delivered is None for leg in self.legs):
+            return False
+        return self.received + self.short >= self.wanted
+
+
+class FeedState(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is known of a source: when it last spoke, how complete it says it is, since when blind.
+
+    `heard_at` is the time T of the last tick that held a fact of it (never a claimed time);
+    `complete_to` is what its heartbeats claim, cut at T. `blind_since` is the tick time at which
+    it was found blind, None while it is not. `families` carries `complete_to` per family.
+    """
+
+    source: str
+    heard_at: UtcMillis
+    complete_to: UtcMillis | None = None
+    families: tuple[tuple[str, UtcMillis], ...] = ()
+    blind_since: UtcMillis | None = None
