@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -117,7 +118,7 @@ class KafkaCluster:
             for index in range(brokers)
         )
 
-    def __enter__(self) -> KafkaCluster:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -351,10 +352,9 @@ def _free_ports(count: int) -> list[int]:
     ports: list[int] = []
     for step in range(span):
         port = PORT_FIRST + (start + step) % span
-        with socket.socket() as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                ports.append(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
         if len(ports) == count:
             return ports
     raise BrokerFailed(f"no {count} free ports between {PORT_FIRST} and {PORT_LAST}")
