@@ -75,7 +75,7 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaClu
 
 @pytest.fixture(scope="session")
 def bootstrap(request: pytest.FixtureRequest) -> str:
-    """The address of an Apache Kafka that all tests share: use `unique_name` for all names on it."""
+    """The address of an Apache Kafka that all tests share: use `unique_name` for names on it."""
     running = os.environ.get(BOOTSTRAP_VARIABLE)
     if running:
         return running

@@ -135,7 +135,7 @@ class KafkaCluster:
         return tuple(node.number for node in self._nodes)
 
     def start(self) -> None:
-        """Format and start all brokers; return when all of them answer (about 4 seconds for one)."""
+        """Format and start all brokers; return when all answer (about 4 seconds for one)."""
         require_kafka()
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         try:
@@ -172,7 +172,7 @@ class KafkaCluster:
             self.kill(node.number)
 
     def restart(self, broker: int) -> None:
-        """Start a broker that was killed, on its data and ports; return when all running ones answer."""
+        """Start a killed broker on its data and ports; return when all running ones answer."""
         node = self._node(broker)
         if node.is_running():
             raise ValueError(f"broker {broker} is running; kill it first")
