@@ -15,13 +15,13 @@ from datetime import datetime, time, timedelta
 
 from schemas.units import (
     DAY_MS,
+    SECOND_MS,
     TIME_MAX,
     TIME_MIN,
     Day,
     UtcMillis,
     calendar_date,
     day,
-    instant,
     millis,
 )
 from topology.model import DAY_MINUTES, Calendar, Feed, Lane, Quantile, Site
@@ -89,7 +89,7 @@ def day_end(zone_name: str, on: Day) -> UtcMillis:
 
 def day_at(zone_name: str, at: UtcMillis) -> Day:
     """The calendar date in that zone at that moment."""
-    return day(instant(at).astimezone(zone(zone_name)).date())
+    return day(datetime.fromtimestamp(at // SECOND_MS, zone(zone_name)))
 
 
 def local_day(site: Site, at: UtcMillis) -> Day:
