@@ -1,0 +1,56 @@
+"""Logs of the process: structlog to standard error, in text for people or JSON for machines.
+
+Only the shell logs. Event names are constants in snake_case, next to the code that uses them;
+values are ids, counts and reasons, never payloads above debug level and never secrets.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+from streams.settings import LogFormat, LogSettings
+
+FOREIGN_LEVEL = logging.WARNING
+"""Libraries (Faust, aiokafka) speak of their inner life below this; nobody acts on it."""
+
+
+def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
+    """Send our logs, and the warnings of libraries, to the stream. Called once, by a command."""
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor
+    match settings.format:
+        case LogFormat.TEXT:
+            renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        case LogFormat.JSON:
+            shared.append(structlog.processors.format_exc_info)
+            renderer = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(FOREIGN_LEVEL)
+    for ours in ("streams", "alerts", "console", "topology"):
+        logging.getLogger(ours).setLevel(level)

@@ -1,0 +1,273 @@
+"""Every metric of a worker: name, kind, labels, meaning; nowhere else is one named.
+
+`Metrics` is made once, by the app, on a registry that it is given. Who has something to count gets
+the object handed in and calls its methods; nobody reads metrics back to decide anything. Values
+hold no payloads and no secrets; a label takes few values (a stage, a topic, a partition, a sink),
+never an id of a line, an alert or a recipient.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+SHORT_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+LONG_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class Kind(enum.StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class MetricSpec(msgspec.Struct, frozen=True):
+    """One metric; `buckets` (upper bounds, in the metric's unit) is for histograms only."""
+
+    name: str
+    kind: Kind
+    says: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+FACTS = MetricSpec(
+    "slipwatch_facts_total", Kind.COUNTER, "Facts read by intake, valid or not.", ("topic",)
+)
+DEAD_LETTERS = MetricSpec(
+    "slipwatch_dead_letters_total",
+    Kind.COUNTER,
+    "Records that could not be used and went to the dead letters.",
+    ("topic", "reason"),
+)
+TICKS = MetricSpec("slipwatch_ticks_total", Kind.COUNTER, "Ticks evaluated, by stage.", ("stage",))
+TICK_SECONDS = MetricSpec(
+    "slipwatch_tick_seconds",
+    Kind.HISTOGRAM,
+    "From the start of evaluating a tick to its commit, by stage.",
+    ("stage",),
+    SHORT_SECONDS,
+)
+TICK_NUMBER = MetricSpec(
+    "slipwatch_tick_number", Kind.GAUGE, "Number of the last tick that this worker has finished."
+)
+TICK_TIME = MetricSpec(
+    "slipwatch_tick_time_seconds",
+    Kind.GAUGE,
+    "How far time has come: T of that tick, in seconds since 1970.",
+)
+INPUT_LAG = MetricSpec(
+    "slipwatch_input_lag_records",
+    Kind.GAUGE,
+    "Records of an assigned partition that are not yet read.",
+    ("topic", "partition"),
+)
+ASSIGNED = MetricSpec(
+    "slipwatch_assigned_partitions",
+    Kind.GAUGE,
+    "Partitions that this worker owns, by topic.",
+    ("topic",),
+)
+TRANSACTIONS = MetricSpec(
+    "slipwatch_transactions_total",
+    Kind.COUNTER,
+    "Transactions of the engine, by outcome: committed or aborted.",
+    ("outcome",),
+)
+TRANSACTION_SECONDS = MetricSpec(
+    "slipwatch_transaction_seconds",
+    Kind.HISTOGRAM,
+    "From the begin of a transaction to its commit.",
+    (),
+    SHORT_SECONDS,
+)
+RESTORE_SECONDS = MetricSpec(
+    "slipwatch_restore_seconds",
+    Kind.HISTOGRAM,
+    "Time to restore the state of an assigned partition.",
+    ("stage",),
+    LONG_SECONDS,
+)
+RESTORED_RECORDS = MetricSpec(
+    "slipwatch_restored_records_total",
+    Kind.COUNTER,
+    "Changelog records read back to restore state.",
+    ("stage",),
+)
+RESTORING = MetricSpec(
+    "slipwatch_restoring_partitions", Kind.GAUGE, "Assigned partitions that are being restored."
+)
+PARKED_KEYS = MetricSpec(
+    "slipwatch_parked_keys_total",
+    Kind.COUNTER,
+    "Keys whose evaluation failed and which were set aside.",
+    ("stage",),
+)
+HELD_PARTITIONS = MetricSpec(
+    "slipwatch_held_partitions",
+    Kind.GAUGE,
+    "Fact partitions whose newest records hide behind a sender's open transaction.",
+)
+BLIND_FEEDS = MetricSpec(
+    "slipwatch_blind_feeds",
+    Kind.GAUGE,
+    "Feeds that are silent beyond their rhythm, as the ledgers of this worker see them.",
+)
+ALERTS = MetricSpec(
+    "slipwatch_alert_changes_total",
+    Kind.COUNTER,
+    "Alerts that opened, reopened, were updated or resolved.",
+    ("what",),
+)
+ENGINE_STATE = MetricSpec(
+    "slipwatch_engine_state",
+    Kind.GAUGE,
+    "1 for the state that the engine is in, 0 for the others.",
+    ("state",),
+)
+TICKER = MetricSpec("slipwatch_ticker", Kind.GAUGE, "1 if this worker is the ticker, else 0.")
+NOTIFICATIONS = MetricSpec(
+    "slipwatch_notifications_total",
+    Kind.COUNTER,
+    "Notifications that are settled, by sink and outcome: delivered or parked.",
+    ("sink", "outcome"),
+)
+DELIVERY_FAILURES = MetricSpec(
+    "slipwatch_delivery_failures_total",
+    Kind.COUNTER,
+    "Attempts to deliver that failed, by sink; they are made again, or parked.",
+    ("sink",),
+)
+DELIVERY_SECONDS = MetricSpec(
+    "slipwatch_delivery_seconds",
+    Kind.HISTOGRAM,
+    "Time that one attempt to deliver took, by sink.",
+    ("sink",),
+    SHORT_SECONDS,
+)
+UNDELIVERED = MetricSpec(
+    "slipwatch_notifications_owed",
+    Kind.GAUGE,
+    "Notifications held by this worker that have no receipt yet; more may wait in Kafka.",
+)
+OLDEST_UNDELIVERED = MetricSpec(
+    "slipwatch_oldest_undelivered_seconds",
+    Kind.GAUGE,
+    "Age of the oldest notification of this worker without a receipt; 0 if there is none.",
+)
+UNREADABLE_NOTIFICATIONS = MetricSpec(
+    "slipwatch_unreadable_notifications_total",
+    Kind.COUNTER,
+    "Records on `notifications` that are no notification, and were passed over.",
+)
+
+METRICS: tuple[MetricSpec, ...] = (
+    FACTS,
+    DEAD_LETTERS,
+    TICKS,
+    TICK_SECONDS,
+    TICK_NUMBER,
+    TICK_TIME,
+    INPUT_LAG,
+    ASSIGNED,
+    TRANSACTIONS,
+    TRANSACTION_SECONDS,
+    RESTORE_SECONDS,
+    RESTORED_RECORDS,
+    RESTORING,
+    PARKED_KEYS,
+    HELD_PARTITIONS,
+    BLIND_FEEDS,
+    ALERTS,
+    ENGINE_STATE,
+    TICKER,
+    NOTIFICATIONS,
+    DELIVERY_FAILURES,
+    DELIVERY_SECONDS,
+    UNDELIVERED,
+    OLDEST_UNDELIVERED,
+    UNREADABLE_NOTIFICATIONS,
+)
+
+
+class Metrics:
+    """The metrics of one process on one registry. Every method may be called from any thread."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for spec in METRICS:
+            match spec.kind:
+                case Kind.COUNTER:
+                    self._counters[spec.name] = Counter(
+                        spec.name, spec.says, spec.labels, registry=registry
+                    )
+                case Kind.GAUGE:
+                    self._gauges[spec.name] = Gauge(
+                        spec.name, spec.says, spec.labels, registry=registry
+                    )
+                case Kind.HISTOGRAM:
+                    self._histograms[spec.name] = Histogram(
+                        spec.name, spec.says, spec.labels, registry=registry, buckets=spec.buckets
+                    )
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format (`CONTENT_TYPE`)."""
+        return generate_latest(self._registry)
+
+    def count(self, spec: MetricSpec, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter. The labels must be those of its spec."""
+        counter = self._counters[spec.name]
+        (counter.labels(**labels) if spec.labels else counter).inc(amount)
+
+    def set(self, spec: MetricSpec, value: float, **labels: str) -> None:
+        """Set a gauge. The labels must be those of its spec."""
+        gauge = self._gauges[spec.name]
+        (gauge.labels(**labels) if spec.labels else gauge).set(value)
+
+    def replace(self, spec: MetricSpec, values: Mapping[tuple[str, ...], float]) -> None:
+        """Set a gauge with labels to exactly these values: what is not named is gone."""
+        gauge = self._gauges[spec.name]
+        gauge.clear()
+        for labels, value in values.items():
+            gauge.labels(*labels).set(value)
+
+    def observe(self, spec: MetricSpec, value: float, **labels: str) -> None:
+        """Put a value into a histogram. The labels must be those of its spec."""
+        histogram = self._histograms[spec.name]
+        (histogram.labels(**labels) if spec.labels else histogram).observe(value)
+
+
+METRICS_PAGE_HEAD = """\
+# Metrics
+
+A worker serves these on `/metrics` of its web server (`web.host`, `web.port`), in Prometheus' text
+format. This page is made from `streams/metrics.py`; a test says so when the two differ, and this
+writes it anew: `python -c "import streams.metrics as m; print(m.describe(), end='')"`.
+"""
+
+
+def describe() -> str:
+    """docs/metrics.md: one table row for each metric."""
+    rows = [
+        f"| `{spec.name}` | {spec.kind.value} "
+        f"| {', '.join(f'`{label}`' for label in spec.labels) or 'none'} | {spec.says} |"
+        for spec in METRICS
+    ]
+    return "\n".join(
+        (
+            METRICS_PAGE_HEAD,
+            "| metric | kind | labels | what it says |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        )
+    )

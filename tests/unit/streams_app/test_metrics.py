@@ -1,0 +1,65 @@
+"""Metrics: one list, one page, values that Prometheus can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams import metrics
+from streams.metrics import METRICS, Kind, Metrics
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+
+
+def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text.decode("utf-8"))
+        for sample in family.samples
+    }
+
+
+def test_the_page_is_made_from_the_list() -> None:
+    assert PAGE.read_text(encoding="utf-8") == metrics.describe(), (
+        "write it anew: python -c \"import streams.metrics as m; print(m.describe(), end='')\" "
+        "> docs/metrics.md"
+    )
+
+
+def test_every_metric_of_the_module_is_in_the_list_and_named_as_prometheus_asks() -> None:
+    defined = {value for value in vars(metrics).values() if isinstance(value, metrics.MetricSpec)}
+    assert defined == set(METRICS)
+    assert len({spec.name for spec in METRICS}) == len(METRICS)
+    for spec in METRICS:
+        assert spec.name.startswith("slipwatch_")
+        assert spec.name.endswith("_total") == (spec.kind is Kind.COUNTER)
+        assert bool(spec.buckets) == (spec.kind is Kind.HISTOGRAM)
+
+
+def test_values_arrive_in_the_text() -> None:
+    kept = Metrics(CollectorRegistry())
+    kept.count(metrics.FACTS, 3, topic="orders")
+    kept.count(metrics.FACTS, topic="orders")
+    kept.set(metrics.TICK_NUMBER, 7)
+    kept.observe(metrics.TICK_SECONDS, 0.03, stage="cells")
+    kept.replace(metrics.INPUT_LAG, {("orders", "0"): 5.0, ("orders", "1"): 6.0})
+    kept.replace(metrics.INPUT_LAG, {("orders", "1"): 2.0})
+
+    found = samples(kept.text())
+
+    assert found["slipwatch_facts_total", (("topic", "orders"),)] == 4
+    assert found["slipwatch_tick_number", ()] == 7
+    assert found["slipwatch_tick_seconds_bucket", (("le", "0.05"), ("stage", "cells"))] == 1
+    assert found["slipwatch_tick_seconds_bucket", (("le", "0.02"), ("stage", "cells"))] == 0
+    lags = {
+        labels: value for (name, labels), value in found.items() if name.endswith("_lag_records")
+    }
+    assert lags == {(("partition", "1"), ("topic", "orders")): 2.0}
+
+
+def test_two_registries_know_nothing_of_each_other() -> None:
+    one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    one.set(metrics.TICK_NUMBER, 9)
+    assert samples(other.text())["slipwatch_tick_number", ()] == 0
