@@ -403,11 +403,15 @@ def build(document: Document) -> Network:
     cells = cells_of(supply, canonical)
     return Network(
         document=canonical,
-        version=sha256(_encode(canonical)).hexdigest()[:VERSION_LENGTH],
+        version=_version(_encode(canonical)),
         cells=MappingProxyType(cells),
         graph=supply,
         _cell_of={node: cell for cell, nodes in cells.items() for node in nodes},
     )
+
+
+def _version(data: bytes) -> str:
+    return sha256(data).hexdigest()[:VERSION_LENGTH]
 
 
 def _encode(document: Document) -> bytes:
@@ -422,7 +426,8 @@ def encode(network: Network) -> bytes:
 def decode(data: bytes) -> Network:
     """The network in the bytes of `encode`, of this or an earlier release.
 
-    Raises NetworkFormatError for bytes that are no network or of a later format.
+    Raises NetworkFormatError for bytes that are no network, of a later format, or with fields of a
+    later release: without what they say the answers would be wrong.
     """
     try:
         if msgspec.json.decode(data, type=_Head).format > FORMAT:
@@ -430,11 +435,14 @@ def decode(data: bytes) -> Network:
                 f"the network is written in a later format than {FORMAT}, "
                 "which is the latest that this release reads: upgrade it first"
             )
-        return build(msgspec.json.decode(data, type=Document))
-    except msgspec.DecodeError as error:
+        network = build(msgspec.json.decode(data, type=Document))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NetworkFormatError(f"these bytes are no network: {error}") from error
-    except UnicodeDecodeError as error:
-        raise NetworkFormatError(f"these bytes are no network: {error}") from error
+    if network.version != _version(data):
+        raise NetworkFormatError(
+            "the network says things that this release does not know: upgrade it first"
+        )
+    return network
 
 
 class _Head(msgspec.Struct):
