@@ -20,10 +20,15 @@ FORBIDDEN_MODULE_NAMES = frozenset(
 )
 
 # path: why this file catches everything.
-CATCHES_EVERYTHING: dict[str, str] = {}
+CATCHES_EVERYTHING: dict[str, str] = {
+    "streams/task.py": "the engine's boundary: a key whose evaluation fails is parked, visibly",
+}
 
 # path: why this file reads a clock.
-READS_A_CLOCK: dict[str, str] = {}
+READS_A_CLOCK: dict[str, str] = {
+    "streams/clock.py": "the one clock of the system, handed to the ticker",
+    "console/database.py": "says how fresh the view is",
+}
 
 # path: why it is longer than that.
 LONG_FILES: dict[str, str] = {}
