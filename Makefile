@@ -35,7 +35,7 @@ test: setup  ## run the tests; those on Apache Kafka need Java 17 and `make kafk
 check: setup  ## lint, format, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES) tests/conftest.py tests/architecture tests/kafka
 	$(BIN)/lint-imports
 
 format: setup  ## write what `check` asks for, where a tool can

@@ -330,7 +330,7 @@ def _java_program() -> str:
     home = os.environ.get("JAVA_HOME")
     program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     if program is None or not Path(program).exists():
-        raise KafkaUnavailable(f"Java is not installed (Apache Kafka needs {JAVA_VERSION_MIN})")
+        raise KafkaUnavailable(f"Java {JAVA_VERSION_MIN} or later is not installed")
     return program
 
 

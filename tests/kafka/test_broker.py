@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from confluent_kafka import (
@@ -150,16 +149,15 @@ def test_the_range_assignor_of_the_consumer_protocol_keeps_topics_together(
 
 
 def test_a_killed_broker_comes_back_with_what_was_committed(
-    tmp_path: Path, unique_name: str
+    own_cluster: KafkaCluster, unique_name: str
 ) -> None:
-    with KafkaCluster(tmp_path / "cluster") as cluster:
-        create_topics(cluster.bootstrap, [unique_name], partitions=1)
-        producer = transactional_producer(cluster.bootstrap, unique_name)
-        producer.begin_transaction()
-        producer.produce(unique_name, b"kept")
-        producer.commit_transaction(WAIT_SECONDS)
+    create_topics(own_cluster.bootstrap, [unique_name], partitions=1)
+    producer = transactional_producer(own_cluster.bootstrap, unique_name)
+    producer.begin_transaction()
+    producer.produce(unique_name, b"kept")
+    producer.commit_transaction(WAIT_SECONDS)
 
-        cluster.kill(1)
-        cluster.restart(1)
+    own_cluster.kill(1)
+    own_cluster.restart(1)
 
-        assert read_to_end(cluster.bootstrap, unique_name)[0] == [b"kept"]
+    assert read_to_end(own_cluster.bootstrap, unique_name)[0] == [b"kept"]
