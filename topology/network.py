@@ -19,6 +19,8 @@ import msgspec
 from schemas.facts import Family
 from schemas.units import HOUR_MS, Day, UtcMillis
 from topology import calendars
+from topology.accounts import inherited, line_of
+from topology.choices import choose_lane, tells
 from topology.graph import SupplyGraph, supply_graph
 from topology.graph import cells as cells_of
 from topology.model import (
@@ -136,20 +138,7 @@ class Network:
     @cached_property
     def accounts(self) -> Mapping[str, Account]:
         """Account id → account, its `account_manager` inherited from above where it has none."""
-        declared = {account.id: account for account in self.document.accounts}
-        return _by(
-            (
-                msgspec.structs.replace(
-                    account,
-                    account_manager=next(
-                        (each.account_manager for each in line if each.account_manager), ""
-                    ),
-                )
-                for account in self.document.accounts
-                for line in [_line_of_accounts(declared, account.id)]
-            ),
-            lambda each: each.id,
-        )
+        return _by(inherited(self.document.accounts), lambda each: each.id)
 
     def party(self, party: str | None) -> Party | None:
         """The party of that id."""
@@ -257,69 +246,27 @@ class Network:
         carrier: str | None = None,
         mode: Mode | str | None = None,
     ) -> Lane | None:
-        """The lane that goods would take between two sites; None when no lane fits.
-
-        What is given must fit: the item is carried, the mode is the lane's, the carrier is the
-        lane's or the lane names none. Of several: one that names the carrier before one that names
-        none, one that lists the item before one that lists none, then the fastest (p50), then the
-        smallest id.
-        """
+        """The lane that goods would take between two sites (see `choices.choose_lane`)."""
         key = (origin or "", destination or "", item, carrier, mode)
         if key in self._lanes_chosen:
             return self._lanes_chosen[key]
-        fitting = [
-            lane
-            for lane in self.lanes_between(origin, destination)
-            if (not item or not lane.items or item in lane.items)
-            and (not carrier or lane.carrier in ("", carrier))
-            and (not mode or lane.mode == mode)
-        ]
-        return self._lanes_chosen.learn(
-            key,
-            min(
-                fitting,
-                key=lambda lane: (
-                    bool(carrier) and not lane.carrier,
-                    bool(item) and not lane.items,
-                    lane.lead_time_p50_ms,
-                    lane.id,
-                ),
-                default=None,
-            ),
-        )
+        lanes = self.lanes_between(origin, destination)
+        return self._lanes_chosen.learn(key, choose_lane(lanes, item, carrier, mode))
 
     def feeds_for(
         self, family: Family, party: str | None = None, site: str | None = None
     ) -> tuple[Feed, ...]:
-        """The feeds that tell this family of facts for a party, a site, or a party at a site.
-
-        A feed tells for its party everywhere, or only at its sites if it lists some; a feed that
-        lists a site also tells for the site when no party is given, and then a feed without a list
-        tells for all sites of its party. Ascending by id.
-        """
+        """The feeds that tell this family of facts for a party, a site, or a party at a site (see
+        `choices.tells`), by id."""
         key = (family, party or "", site or "")
         known = self._feeds_chosen.get(key)
         if known is not None:
             return known
         place = self.site(site)
+        runs_it = place.party if place else ""
+        feeds = self.document.feeds
         return self._feeds_chosen.learn(
-            key,
-            tuple(
-                feed
-                for feed in self.document.feeds
-                if family in feed.families
-                and (not party or feed.party == party)
-                and (
-                    not site
-                    or site in feed.sites
-                    or (
-                        not feed.sites
-                        and (bool(party) or (place is not None and place.party == feed.party))
-                    )
-                )
-            )
-            if party or site
-            else (),
+            key, tuple(feed for feed in feeds if tells(feed, *key, runs_it))
         )
 
     def accounts_of(self, party: str | None, site: str | None = None) -> tuple[Account, ...]:
@@ -338,7 +285,7 @@ class Network:
         ]
         found: dict[str, Account] = {}
         for account in nearest:
-            for each in _line_of_accounts(self.accounts, account):
+            for each in line_of(self.accounts, account):
                 found.setdefault(each.id, each)
         return self._accounts_chosen.learn(key, tuple(found.values()))
 
@@ -382,18 +329,6 @@ def _grouped(pairs: Iterable[tuple[K, A]]) -> dict[K, tuple[A, ...]]:
     for key, value in pairs:
         groups.setdefault(key, []).append(value)
     return {key: tuple(values) for key, values in groups.items()}
-
-
-def _line_of_accounts(accounts: Mapping[str, Account], start: str) -> list[Account]:
-    """The account and its parents, upwards; ends at an unknown parent or where a loop closes."""
-    line: list[Account] = []
-    seen: set[str] = set()
-    current = accounts.get(start)
-    while current is not None and current.id not in seen:
-        seen.add(current.id)
-        line.append(current)
-        current = accounts.get(current.parent)
-    return line
 
 
 def build(document: Document) -> Network:
