@@ -7,6 +7,7 @@ exists is never changed: a difference is explained, with what to do about it.
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, assert_never
@@ -34,6 +35,9 @@ let compaction, which leaves the newest segment alone, keep it short."""
 PROGRESS_SEGMENT_MS = 10 * MINUTE_MS
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's own default, said aloud so that a broker with a smaller one is found out."""
+
+
+LISTING_PAUSE_SECONDS = 0.05
 
 
 class BrokerUnreachable(Exception):
@@ -153,40 +157,61 @@ class TopicAdmin:
         )
 
     def create(self, settings: TopicSettings) -> tuple[TopicFinding, ...]:
-        """Create what is missing; the findings say what was there, made, or refused and why."""
-        found = {finding.name: finding for finding in self.check(settings)}
-        missing = [item for item in plan(settings) if found[item.name].state is TopicState.MISSING]
-        if missing:
-            futures = self._admin.create_topics(
-                [
-                    NewTopic(
-                        item.name,
-                        num_partitions=item.partitions,
-                        replication_factor=settings.replication_factor,
-                        config=item.config,
-                    )
-                    for item in missing
-                ],
-                operation_timeout=self._timeout_seconds,
-                request_timeout=self._timeout_seconds,
-            )
-            for item in missing:
-                found[item.name] = self._created(item, futures[item.name])
-        return tuple(found[item.name] for item in plan(settings))
+        """Create what is missing; the findings say what was there, made, or refused and why.
 
-    def _created(self, item: TopicPlan, future: Future[None]) -> TopicFinding:
+        Returns when the broker lists what it created.
+        """
+        planned = {item.name: item for item in plan(settings)}
+        found = {finding.name: finding for finding in self.check(settings)}
+        missing = [
+            planned[name] for name, finding in found.items() if finding.state is TopicState.MISSING
+        ]
+        if not missing:
+            return tuple(found.values())
+        outcomes = self._create(missing, settings.replication_factor)
+        self._wait_until_listed({name for name, done in outcomes.items() if done.is_usable})
+        # Looked at again, for somebody else may have made one of them, otherwise, meanwhile.
+        again = {finding.name: finding for finding in self.check(settings)}
+        for name, outcome in outcomes.items():
+            found[name] = again[name] if outcome.is_usable else outcome
+            if outcome.is_usable and again[name].state is TopicState.GOOD:
+                found[name] = msgspec.structs.replace(again[name], state=outcome.state)
+        return tuple(found.values())
+
+    def _create(self, missing: list[TopicPlan], replication_factor: int) -> dict[str, TopicFinding]:
+        """Ask for the topics, and say of each what the broker answered."""
+        futures = self._admin.create_topics(
+            [
+                NewTopic(
+                    item.name,
+                    num_partitions=item.partitions,
+                    replication_factor=replication_factor,
+                    config=item.config,
+                )
+                for item in missing
+            ],
+            operation_timeout=self._timeout_seconds,
+            request_timeout=self._timeout_seconds,
+        )
+        return {item.name: self._outcome(item, futures[item.name]) for item in missing}
+
+    def _outcome(self, item: TopicPlan, future: Future[None]) -> TopicFinding:
         try:
             future.result(self._timeout_seconds)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
-            if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return TopicFinding(item.name, TopicState.GOOD, item.partitions)
             if reason.name() in UNREACHABLE:
                 raise self._unreachable(reason) from error
-            return TopicFinding(
-                item.name, TopicState.REFUSED, None, (f"the broker refuses it: {reason.str()}",)
-            )
+            if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return TopicFinding(item.name, TopicState.GOOD, item.partitions)
+            refusal = f"the broker refuses it: {reason.str()}"
+            return TopicFinding(item.name, TopicState.REFUSED, None, (refusal,))
         return TopicFinding(item.name, TopicState.CREATED, item.partitions)
+
+    def _wait_until_listed(self, names: set[str]) -> None:
+        deadline = time.monotonic() + self._timeout_seconds
+        while not names <= self._partition_counts().keys() and time.monotonic() < deadline:
+            time.sleep(LISTING_PAUSE_SECONDS)
 
     def _partition_counts(self) -> dict[str, int]:
         try:
