@@ -1,0 +1,411 @@
+"""What the HTTP API answers: one model an answer, the contract that docs/http-api.md describes.
+
+Fields are only ever added. Times are RFC 3339 in UTC, quantities decimal strings beside their unit,
+money integer minor units beside its currency. The models of records have the fields of their
+namesakes in `schemas.records`, whose docstrings say what they mean.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.records import AlertState, Outcome, Progress, Severity, Standing
+
+
+class Answer(BaseModel):
+    """Base of all answers; made from records by their field names."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class AsOf(Answer):
+    """The tick that an answer shows: everything up to it, nothing after it."""
+
+    tick: int
+    at: dt.datetime
+
+
+class Statement(Answer):
+    on: dt.date | None
+    at: dt.datetime | None
+    due_at: dt.datetime | None
+    source: str
+    told_at: dt.datetime
+
+
+class Quantities(Answer):
+    ordered: Decimal
+    confirmed: Decimal
+    shipped: Decimal
+    in_transit: Decimal
+    delivered: Decimal
+    damaged: Decimal
+    short: Decimal
+    over: Decimal
+    returned: Decimal
+    cancelled: Decimal
+
+
+class NextStep(Answer):
+    step: str
+    by: dt.datetime | None
+    feeds: tuple[str, ...]
+
+
+class Expected(Answer):
+    at: dt.datetime
+    basis: str
+    source: str | None
+    told_at: dt.datetime | None
+
+
+class OrderLine(Answer):
+    """One order line as of the tick; `tick` and `at` say when it last changed."""
+
+    line_id: str
+    order_ref: str
+    line: str
+    tick: int
+    at: dt.datetime
+    progress: Progress
+    standing: Standing
+    why: str
+    item: str | None
+    unit: str | None
+    buyer: str | None
+    supplier: str | None
+    ship_from: str | None
+    ship_to: str | None
+    quantities: Quantities
+    requested: Statement | None
+    first_confirmed: Statement | None
+    last_confirmed: Statement | None
+    expected: Expected | None
+    next: NextStep | None
+    shipments: tuple[str, ...]
+    value_minor: int | None
+    currency: str | None
+    blind_feeds: tuple[str, ...]
+    rules: tuple[str, ...]
+    parties: tuple[str, ...]
+    last_fact_at: dt.datetime | None
+
+
+class OrderAnswer(Answer):
+    """The lines that a number stands for. `matched` says what the number was found to be."""
+
+    as_of: AsOf
+    asked: str
+    matched: tuple[str, ...]
+    lines: tuple[OrderLine, ...]
+    next_after: str | None = Field(description="Send as `after` for the next page.")
+
+
+class Money(Answer):
+    value_minor: int
+    currency: str
+
+
+class Consequence(Answer):
+    subject: str
+    rule: str
+    severity: Severity
+    text: str
+    figures: dict[str, str | int | None]
+    due_at: dt.datetime | None
+    projected_at: dt.datetime | None
+    days: int | None
+    value_minor: int | None
+    currency: str | None
+    accounts: tuple[str, ...]
+
+
+class Alert(Answer):
+    """One incident: a root cause and everything that it hits."""
+
+    alert_id: str
+    episode: int
+    state: AlertState
+    revision: int
+    tick: int
+    at: dt.datetime
+    aspect: str
+    cause_kind: str
+    cause_id: str
+    cause: str
+    severity: Severity
+    title: str
+    next_step: str
+    opened_at: dt.datetime
+    updated_at: dt.datetime
+    resolved_at: dt.datetime | None
+    due_at: dt.datetime | None
+    projected_at: dt.datetime | None
+    days: int | None
+    value_at_risk: tuple[Money, ...]
+    accounts: tuple[str, ...]
+    audiences: tuple[str, ...]
+    rules: tuple[str, ...]
+    consequences: tuple[Consequence, ...]
+    consequence_count: int
+
+
+class AlertsAnswer(Answer):
+    """Alerts, the most severe first, then the newest."""
+
+    as_of: AsOf
+    alerts: tuple[Alert, ...]
+    next_after: str | None
+
+
+class AlertRevision(Answer):
+    """One revision of an alert, in short."""
+
+    tick: int
+    at: dt.datetime
+    episode: int
+    revision: int
+    state: AlertState
+    severity: Severity
+    title: str
+    consequence_count: int
+    value_at_risk: tuple[Money, ...]
+
+
+class AlertEvent(Answer):
+    """A step in the life of an alert: `what` is opened, updated, resolved or reopened."""
+
+    tick: int
+    at: dt.datetime
+    what: str
+    reason: str
+    episode: int | None
+    revision: int | None
+
+
+class Delivery(Answer):
+    """How one notification stands with one sink; `outcome` None: no receipt yet."""
+
+    sink: str
+    outcome: str | None
+    attempts: int
+    at: dt.datetime | None
+    detail: str
+
+
+class Told(Answer):
+    """Who was told of an alert, or was not and why: `what` is told, muted or held."""
+
+    tick: int
+    at: dt.datetime
+    alert_id: str
+    recipient: str | None
+    what: str
+    reason: str
+    episode: int | None
+    revision: int | None
+    notification_id: str | None
+    deliveries: tuple[Delivery, ...]
+
+
+class AlertAnswer(Answer):
+    """One alert with its past, oldest first. `alert` is its last revision as of the tick."""
+
+    as_of: AsOf
+    alert: Alert
+    revisions: tuple[AlertRevision, ...]
+    events: tuple[AlertEvent, ...]
+    told: tuple[Told, ...]
+
+
+class Fact(Answer):
+    """One fact as its source told it; `age_seconds` from when it was told to the tick."""
+
+    event_id: str
+    source: str
+    family: str
+    kind: str
+    says: str
+    occurred_at: dt.datetime
+    recorded_at: dt.datetime
+    age_seconds: int
+    details: dict[str, str | int | bool]
+
+
+class Verdict(Answer):
+    """What one rule says, since the tick `tick`; it holds until `next_fire_at`."""
+
+    tick: int
+    at: dt.datetime
+    rule: str
+    outcome: Outcome
+    reason: str
+    text: str
+    value: str | None
+    threshold: str | None
+    threshold_source: str | None
+    next_fire_at: dt.datetime | None
+    severity: Severity | None
+    alert_id: str | None
+
+
+class Baselines(Answer):
+    """What was asked for, what was first promised, and what is promised now."""
+
+    requested: Statement | None
+    first_confirmed: Statement | None
+    last_confirmed: Statement | None
+
+
+class FeedStatus(Answer):
+    source: str
+    tick: int
+    at: dt.datetime
+    blind: bool
+    declared: bool
+    last_told_at: dt.datetime | None
+    complete_to: dt.datetime | None
+    expected_by: dt.datetime | None
+    text: str
+
+
+class NotificationLine(Answer):
+    """A notification and how its deliveries stand."""
+
+    notification_id: str
+    recipient: str
+    audience: str
+    tick: int
+    at: dt.datetime
+    event: str
+    alert_id: str
+    episode: int
+    revision: int
+    severity: Severity
+    title: str
+    text: str
+    next_step: str
+    deliveries: tuple[Delivery, ...]
+
+
+class Explanation(Answer):
+    """Why the system says what it says of a line, feed, alert or notification.
+
+    `order`, `baselines` and `feed` show the present and are absent when an earlier tick is asked
+    for; verdicts, alerts and who was told are as of that tick, and `facts` those recorded by then.
+    """
+
+    as_of: AsOf
+    id: str
+    about: Literal["line", "feed", "alert", "notification"]
+    is_past: bool
+    summary: str
+    order: OrderLine | None = None
+    feed: FeedStatus | None = None
+    notification: NotificationLine | None = None
+    baselines: Baselines | None = None
+    facts: tuple[Fact, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    past_verdicts: tuple[Verdict, ...] = ()
+    past_verdicts_left_out: int = 0
+    alerts: tuple[Alert, ...] = ()
+    events: tuple[AlertEvent, ...] = ()
+    told: tuple[Told, ...] = ()
+
+
+class DeadLetterLine(Answer):
+    """A record that could not be used, without its bytes."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    error: str
+    tick: int
+    at: dt.datetime
+    source: str | None
+    event_id: str | None
+    retried_at: dt.datetime | None
+
+
+class DeadLetter(DeadLetterLine):
+    """A record that could not be used, with its original bytes."""
+
+    key_base64: str | None
+    value_base64: str
+
+
+class DeadLettersAnswer(Answer):
+    as_of: AsOf
+    dead_letters: tuple[DeadLetterLine, ...]
+    next_after: str | None
+
+
+class DeadLetterAnswer(Answer):
+    as_of: AsOf
+    dead_letter: DeadLetter
+
+
+class Unlinked(Answer):
+    number: str
+    waiting: int
+    kinds: tuple[str, ...]
+    sources: tuple[str, ...]
+    since: dt.datetime
+    tick: int
+
+
+class UnlinkedAnswer(Answer):
+    """Numbers that stand for no line yet, the longest waiting first."""
+
+    as_of: AsOf
+    unlinked: tuple[Unlinked, ...]
+    next_after: str | None
+
+
+class FeedsAnswer(Answer):
+    """All feeds, the blind ones first."""
+
+    as_of: AsOf
+    feeds: tuple[FeedStatus, ...]
+
+
+class NotificationsAnswer(Answer):
+    """Notifications, the oldest first."""
+
+    as_of: AsOf
+    notifications: tuple[NotificationLine, ...]
+    next_after: str | None
+
+
+class HeldPartition(Answer):
+    topic: str
+    partition: int
+    since: dt.datetime
+
+
+class Tick(Answer):
+    """A cut through the log at time `at`."""
+
+    n: int
+    at: dt.datetime
+    complete: bool
+    held: tuple[HeldPartition, ...]
+    network: str
+    policy: str
+    rules: str
+    ticker: str
+    cut: dict[str, list[int]]
+    high: dict[str, list[int]]
+
+
+class TickAnswer(Answer):
+    """The tick that is visible, and the last one written (the same, or one ahead)."""
+
+    visible: Tick | None
+    written: Tick
