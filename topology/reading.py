@@ -23,6 +23,7 @@ LIST_SEPARATOR = "|"
 
 Value: TypeAlias = str | list[str]
 
+_DEPTH_MAX = 20
 _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 
@@ -281,9 +282,17 @@ def _skip(start: yaml.Event, events: Iterator[yaml.Event]) -> None:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    """The events of the text; unreadable, an alias and a tag end it."""
+    """The events of the text; what cannot be read, an alias, a tag or deep nesting ends it.
+
+    Depth is bounded here because the parser's time grows with its square.
+    """
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEPTH_MAX:
+                raise _Unreadable(_line(event), "values nested too deep", "rows of plain values")
             if isinstance(event, yaml.AliasEvent):
                 raise _Unreadable(_line(event), f"the alias *{event.anchor}", "values written out")
             tag = getattr(event, "tag", None)
