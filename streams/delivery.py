@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.records import Notification
+from schemas.records import Notification, Receipt
 
-REQUEST_HEADER = "notification-offset"
-"""Header of a receipt that asks for a delivery anew: where the notification lies."""
+REQUEST_DETAIL = "asked for anew; notification at offset "
+"""How the detail of a receipt begins that asks for a delivery anew; the offset follows."""
 
 
 class DeliveryOutcome(enum.StrEnum):
@@ -52,11 +52,15 @@ class Lane(NamedTuple):
 
 
 class Owed(msgspec.Struct, frozen=True):
-    """A notification that a lane owes; `request_offset`, in `again` lanes, is the request's."""
+    """A notification that a lane owes; `request_offset`, in `again` lanes, is the request's.
+
+    `seen_at` is when it was taken up, on whatever clock the shell uses for ages.
+    """
 
     offset: int
     notification: Notification
     request_offset: int | None = None
+    seen_at: float = 0.0
 
 
 class Checkpoint(NamedTuple):
@@ -93,7 +97,11 @@ class OwedLedger:
         self.read_to = start.notifications
 
     def account(
-        self, offset: int, notification: Notification, receipted: Collection[ReceiptId] = ()
+        self,
+        offset: int,
+        notification: Notification,
+        receipted: Collection[ReceiptId] = (),
+        seen_at: float = 0.0,
     ) -> list[Lane]:
         """Take up one notification; the lanes that have something to do because of it."""
         if offset < self.read_to:
@@ -110,7 +118,7 @@ class OwedLedger:
             if len(state.queue) >= self._queued_max:
                 state.spilled_from = offset
                 continue
-            state.queue.append(Owed(offset, notification))
+            state.queue.append(Owed(offset, notification, seen_at=seen_at))
             busy.append(lane)
         return busy
 
@@ -212,16 +220,27 @@ class Answers:
         self.requests: dict[ReceiptId, tuple[int, int]] = {}
         """The offset of the request and of its notification."""
 
-    def add(
-        self, receipt_id: ReceiptId, outcome: str, offset: int, notification_offset: int | None
-    ) -> None:
+    def add(self, receipt: Receipt, offset: int) -> None:
         """Take up one receipt, in the order of the topic."""
-        if outcome == DeliveryOutcome.REQUESTED:
+        receipt_id = ReceiptId(receipt.notification_id, receipt.sink)
+        if receipt.outcome == DeliveryOutcome.REQUESTED:
+            notification_offset = requested_offset(receipt.detail)
             if notification_offset is not None:
                 self.requests[receipt_id] = (offset, notification_offset)
         else:
             self.settled.add(receipt_id)
             self.requests.pop(receipt_id, None)
+
+
+def request_detail(notification_offset: int) -> str:
+    """The detail of a receipt that asks for the notification at the offset anew."""
+    return f"{REQUEST_DETAIL}{notification_offset}"
+
+
+def requested_offset(detail: str) -> int | None:
+    """The offset in such a detail; None if it is another text."""
+    number = detail.removeprefix(REQUEST_DETAIL)
+    return int(number) if detail.startswith(REQUEST_DETAIL) and number.isdecimal() else None
 
 
 def backoff_seconds(failures: int, least: float, most: float, chance: float) -> float:

@@ -38,34 +38,36 @@ class MetricSpec(msgspec.Struct, frozen=True):
 
 
 FACTS = MetricSpec(
-    "slipwatch_facts_total", Kind.COUNTER, "Facts read by intake, valid or not.", ("topic",)
+    "slipwatch_facts_total", Kind.COUNTER, "Facts that this worker took in, valid or not."
 )
-DEAD_LETTERS = MetricSpec(
-    "slipwatch_dead_letters_total",
+FACTS_REFUSED = MetricSpec(
+    "slipwatch_facts_refused_total",
     Kind.COUNTER,
-    "Records that could not be used and went to the dead letters.",
-    ("topic", "reason"),
+    "Facts among them that could not be used and went to the dead letters.",
 )
-TICKS = MetricSpec("slipwatch_ticks_total", Kind.COUNTER, "Ticks evaluated, by stage.", ("stage",))
-TICK_SECONDS = MetricSpec(
-    "slipwatch_tick_seconds",
-    Kind.HISTOGRAM,
-    "From the start of evaluating a tick to its commit, by stage.",
-    ("stage",),
-    SHORT_SECONDS,
+TICKS = MetricSpec(
+    "slipwatch_ticks_total",
+    Kind.COUNTER,
+    "Ticks seen, by whether the cut was complete: nothing readable lay behind it.",
+    ("complete",),
 )
 TICK_NUMBER = MetricSpec(
-    "slipwatch_tick_number", Kind.GAUGE, "Number of the last tick that this worker has finished."
+    "slipwatch_tick_number", Kind.GAUGE, "Number of the last tick that is done everywhere."
 )
 TICK_TIME = MetricSpec(
     "slipwatch_tick_time_seconds",
     Kind.GAUGE,
     "How far time has come: T of that tick, in seconds since 1970.",
 )
+TICK_IN_FLIGHT_SECONDS = MetricSpec(
+    "slipwatch_tick_in_flight_seconds",
+    Kind.GAUGE,
+    "How long the tick in flight has been on its way, as this worker saw it; 0 without one.",
+)
 INPUT_LAG = MetricSpec(
     "slipwatch_input_lag_records",
     Kind.GAUGE,
-    "Records of an assigned partition that are not yet read.",
+    "Offsets of an owned partition that are not yet part of the state.",
     ("topic", "partition"),
 )
 ASSIGNED = MetricSpec(
@@ -87,43 +89,35 @@ TRANSACTION_SECONDS = MetricSpec(
     (),
     SHORT_SECONDS,
 )
+RECORDS_WRITTEN = MetricSpec(
+    "slipwatch_records_written_total",
+    Kind.COUNTER,
+    "Records written in committed transactions: outputs and changed state.",
+)
 RESTORE_SECONDS = MetricSpec(
     "slipwatch_restore_seconds",
     Kind.HISTOGRAM,
-    "Time to restore the state of an assigned partition.",
-    ("stage",),
+    "Time to restore the state of partitions that were assigned together.",
+    (),
     LONG_SECONDS,
 )
 RESTORED_RECORDS = MetricSpec(
     "slipwatch_restored_records_total",
     Kind.COUNTER,
     "Changelog records read back to restore state.",
-    ("stage",),
 )
 RESTORING = MetricSpec(
-    "slipwatch_restoring_partitions", Kind.GAUGE, "Assigned partitions that are being restored."
-)
-PARKED_KEYS = MetricSpec(
-    "slipwatch_parked_keys_total",
-    Kind.COUNTER,
-    "Keys whose evaluation failed and which were set aside.",
-    ("stage",),
+    "slipwatch_restoring_partitions", Kind.GAUGE, "Owned partitions that are being restored."
 )
 HELD_PARTITIONS = MetricSpec(
     "slipwatch_held_partitions",
     Kind.GAUGE,
     "Fact partitions whose newest records hide behind a sender's open transaction.",
 )
-BLIND_FEEDS = MetricSpec(
-    "slipwatch_blind_feeds",
-    Kind.GAUGE,
-    "Feeds that are silent beyond their rhythm, as the ledgers of this worker see them.",
-)
-ALERTS = MetricSpec(
-    "slipwatch_alert_changes_total",
+TROUBLES = MetricSpec(
+    "slipwatch_engine_troubles_total",
     Kind.COUNTER,
-    "Alerts that opened, reopened, were updated or resolved.",
-    ("what",),
+    "Faults that the engine went on from, such as a ticker that lost the broker.",
 )
 ENGINE_STATE = MetricSpec(
     "slipwatch_engine_state",
@@ -159,7 +153,7 @@ UNDELIVERED = MetricSpec(
 OLDEST_UNDELIVERED = MetricSpec(
     "slipwatch_oldest_undelivered_seconds",
     Kind.GAUGE,
-    "Age of the oldest notification of this worker without a receipt; 0 if there is none.",
+    "How long this worker has known the oldest notification without a receipt; 0 without one.",
 )
 UNREADABLE_NOTIFICATIONS = MetricSpec(
     "slipwatch_unreadable_notifications_total",
@@ -169,22 +163,21 @@ UNREADABLE_NOTIFICATIONS = MetricSpec(
 
 METRICS: tuple[MetricSpec, ...] = (
     FACTS,
-    DEAD_LETTERS,
+    FACTS_REFUSED,
     TICKS,
-    TICK_SECONDS,
     TICK_NUMBER,
     TICK_TIME,
+    TICK_IN_FLIGHT_SECONDS,
     INPUT_LAG,
     ASSIGNED,
     TRANSACTIONS,
     TRANSACTION_SECONDS,
+    RECORDS_WRITTEN,
     RESTORE_SECONDS,
     RESTORED_RECORDS,
     RESTORING,
-    PARKED_KEYS,
     HELD_PARTITIONS,
-    BLIND_FEEDS,
-    ALERTS,
+    TROUBLES,
     ENGINE_STATE,
     TICKER,
     NOTIFICATIONS,

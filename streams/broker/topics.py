@@ -33,6 +33,9 @@ PROGRESS_SEGMENT_BYTES = 16 * 1024 * 1024
 """`progress` is rewritten at each tick and read whole by each worker that starts: small segments
 let compaction, which leaves the newest segment alone, keep it short."""
 PROGRESS_SEGMENT_MS = 10 * MINUTE_MS
+STAMPED_TOPICS = ("ticks", "progress")
+"""The broker stamps its own time on these: by a record on `progress` the ticker compares clocks, and
+the stamps on `ticks` tell how long a tick was on its way."""
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's own default, said aloud so that a broker with a smaller one is found out."""
 
@@ -123,8 +126,7 @@ def _config(topic: Topic) -> dict[str, str]:
             "segment.bytes": str(PROGRESS_SEGMENT_BYTES),
             "segment.ms": str(PROGRESS_SEGMENT_MS),
         }
-    if topic.name == "ticks":
-        # The ticker learns the broker's clock from the time that the broker stamps on its ticks.
+    if topic.name in STAMPED_TOPICS:
         config |= {"message.timestamp.type": "LogAppendTime"}
     return config
 
@@ -274,7 +276,7 @@ def _said(*sentences: str | None) -> tuple[str, ...]:
 
 MUST_AGREE: tuple[tuple[str, str], ...] = (
     ("cleanup.policy", "otherwise it forgets what is needed, or grows without end"),
-    ("message.timestamp.type", "the ticker compares its clock with the broker's stamp on ticks"),
+    ("message.timestamp.type", "the ticker compares its clock with the broker's stamp"),
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import Alert, AlertState, Notification, Severity
+from schemas.records import Alert, AlertState, Notification, Receipt, Severity
 from streams.delivery import (
     Answers,
     Checkpoint,
@@ -18,6 +18,7 @@ from streams.delivery import (
     OwedLedger,
     ReceiptId,
     backoff_seconds,
+    request_detail,
 )
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -60,6 +61,18 @@ def notification(number: int, recipient: str, sinks: tuple[str, ...] = ("log",))
     )
 
 
+def receipt(about: ReceiptId, outcome: str, detail: str = "") -> Receipt:
+    return Receipt(
+        notification_id=about.notification_id,
+        recipient="a",
+        sink=about.sink,
+        outcome=outcome,
+        attempts=1,
+        at=AT,
+        detail=detail,
+    )
+
+
 class Topics:
     """The two topics, and a deliverer that follows the ledger and may die at any moment."""
 
@@ -75,7 +88,7 @@ class Topics:
         ledger = OwedLedger(self.stored, self.queued_max)
         answers = Answers()
         for offset in range(self.stored.receipts, len(self.receipts)):
-            answers.add(self.receipts[offset], "delivered", offset, None)
+            answers.add(receipt(self.receipts[offset], "delivered"), offset)
         return self.read_on(ledger, len(self.log), answers.settled)
 
     def read_on(
@@ -98,10 +111,10 @@ class Topics:
         owed = ledger.head(lane)
         if owed is None:
             return
-        receipt = ReceiptId(owed.notification.notification_id, lane.sink)
-        self.delivered.append(receipt)
+        done = ReceiptId(owed.notification.notification_id, lane.sink)
+        self.delivered.append(done)
         if writes_receipt:
-            self.receipts.append(receipt)
+            self.receipts.append(done)
             ledger.settle(lane, owed)
         self.held_max = max(
             self.held_max, sum(1 for held in ledger.held() if held.notification is not None)
@@ -219,12 +232,14 @@ def test_a_request_holds_the_receipts_back_until_it_is_answered() -> None:
 
 def test_a_request_is_open_until_a_later_receipt_answers_it() -> None:
     answers = Answers()
-    receipt = ReceiptId("n", "hook")
-    answers.add(receipt, "parked", 1, None)
-    answers.add(receipt, "requested", 2, 9)
-    assert answers.requests == {receipt: (2, 9)}
-    assert receipt in answers.settled
-    answers.add(receipt, "delivered", 3, None)
+    about = ReceiptId("n", "hook")
+    answers.add(receipt(about, "parked"), 1)
+    answers.add(receipt(about, "requested", request_detail(9)), 2)
+    assert answers.requests == {about: (2, 9)}
+    assert about in answers.settled
+    answers.add(receipt(about, "delivered"), 3)
+    assert answers.requests == {}
+    answers.add(receipt(about, "requested", "in other words"), 4)
     assert answers.requests == {}
 
 

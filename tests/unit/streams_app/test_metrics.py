@@ -40,19 +40,19 @@ def test_every_metric_of_the_module_is_in_the_list_and_named_as_prometheus_asks(
 
 def test_values_arrive_in_the_text() -> None:
     kept = Metrics(CollectorRegistry())
-    kept.count(metrics.FACTS, 3, topic="orders")
-    kept.count(metrics.FACTS, topic="orders")
+    kept.count(metrics.FACTS, 3)
+    kept.count(metrics.FACTS)
     kept.set(metrics.TICK_NUMBER, 7)
-    kept.observe(metrics.TICK_SECONDS, 0.03, stage="cells")
+    kept.observe(metrics.DELIVERY_SECONDS, 0.03, sink="log")
     kept.replace(metrics.INPUT_LAG, {("orders", "0"): 5.0, ("orders", "1"): 6.0})
     kept.replace(metrics.INPUT_LAG, {("orders", "1"): 2.0})
 
     found = samples(kept.text())
 
-    assert found["slipwatch_facts_total", (("topic", "orders"),)] == 4
+    assert found["slipwatch_facts_total", ()] == 4
     assert found["slipwatch_tick_number", ()] == 7
-    assert found["slipwatch_tick_seconds_bucket", (("le", "0.05"), ("stage", "cells"))] == 1
-    assert found["slipwatch_tick_seconds_bucket", (("le", "0.02"), ("stage", "cells"))] == 0
+    assert found["slipwatch_delivery_seconds_bucket", (("le", "0.05"), ("sink", "log"))] == 1
+    assert found["slipwatch_delivery_seconds_bucket", (("le", "0.02"), ("sink", "log"))] == 0
     lags = {
         labels: value for (name, labels), value in found.items() if name.endswith("_lag_records")
     }
