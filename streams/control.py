@@ -1,0 +1,143 @@
+"""What every worker knows of the whole: the latest tick, all progress, the published versions.
+
+Read by every worker for itself, outside the group, from the topics of one partition. Because one
+tick is in flight at a time, the latest tick is the only one that can be unfinished.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from alerts import policy as policies
+from alerts.policy import Policy
+from schemas.records import StageProgress, Tick, decode
+from streams.log import Log, LogError, Partition, Reader, Record, Unavailable
+from streams.publishing import Assembler
+from streams.task import progress_key
+from topology import network as networks
+from topology.network import Network
+
+TICKS = Partition("ticks", 0)
+PROGRESS = Partition("progress", 0)
+NETWORKS = Partition("networks", 0)
+POLICIES = Partition("policies", 0)
+_LOOK_BACK: Final = 64
+"""Offsets before the end of `ticks` to look for the latest tick: each has a marker behind it."""
+
+
+class Control:
+    """The worker's view of the whole. Only the worker's own thread writes it; others may read."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._reader: Reader | None = None
+        self._networks: dict[str, Network] = {"": networks.EMPTY}
+        self._policies: dict[str, Policy] = {"": policies.DEFAULT}
+        self._assemblers = {NETWORKS.topic: Assembler(), POLICIES.topic: Assembler()}
+        self.latest_network = ""
+        self.latest_policy = ""
+        self.tick: Tick | None = None
+        self.progress: dict[str, StageProgress] = {}
+        self.changed = threading.Event()
+
+    def open(self, timeout_s: float) -> None:
+        """Reads everything that was committed when this is called, waiting out transactions."""
+        self._reader = self._log.reader()
+        begins = self._log.begin_offsets([TICKS, PROGRESS, NETWORKS, POLICIES])
+        ends = self._log.end_offsets([TICKS])
+        begins[TICKS] = max(begins[TICKS], ends[TICKS].high - _LOOK_BACK)
+        self._reader.assign(begins)
+        self.sync(timeout_s)
+
+    def close(self) -> None:
+        """Lets go of the reader."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def network(self, version: str) -> Network | None:
+        """The network of that version, if it was published."""
+        return self._networks.get(version)
+
+    def policy(self, version: str) -> Policy | None:
+        """The policy of that version, if it was published."""
+        return self._policies.get(version)
+
+    def progress_of(self, stage: str, partition: Partition) -> StageProgress | None:
+        """Where a stage's partition stands."""
+        return self.progress.get(progress_key(stage, partition.topic, partition.number))
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """Takes in what is new; says whether anything was."""
+        assert self._reader is not None, "open() comes first"
+        records = self._reader.read(5_000, timeout_s)
+        for record in records:
+            self._take(record)
+        if records:
+            self.changed.set()
+        return bool(records)
+
+    def sync(self, timeout_s: float) -> None:
+        """Reads up to what is in the log now, and waits for transactions that are open there.
+
+        Raises Unavailable when that takes longer than the timeout: an open transaction ends by
+        itself after its own, shorter, timeout.
+        """
+        assert self._reader is not None, "open() comes first"
+        ends = self._log.end_offsets([TICKS, PROGRESS, NETWORKS, POLICIES])
+        waited = 0.0
+        while True:
+            self.poll(0.02)
+            positions = self._reader.positions()
+            behind = [p for p, end in ends.items() if positions.get(p, 0) < end.high]
+            if not behind:
+                return
+            waited += 0.02
+            if waited > timeout_s:
+                raise Unavailable(
+                    f"{behind[0].topic} could not be read to its end in {timeout_s:.0f} s",
+                    "A transaction may be open on it; it ends by its own timeout.",
+                )
+
+    def done(self, stage: str, partitions: Sequence[Partition]) -> int:
+        """The tick that all these partitions of a stage have finished; 0 before the first."""
+        standing = [self.progress_of(stage, partition) for partition in partitions]
+        return min((each.tick if each is not None else 0 for each in standing), default=0)
+
+    def _take(self, record: Record) -> None:
+        value = record.value()
+        if value is None:
+            return
+        topic = record.topic()
+        try:
+            if topic == TICKS.topic:
+                tick = decode(value, Tick)
+                if self.tick is None or tick.n > self.tick.n:
+                    self.tick = tick
+            elif topic == PROGRESS.topic:
+                key = record.key()
+                if key is not None:
+                    self.progress[key.decode()] = decode(value, StageProgress)
+            else:
+                self._publish(topic, value)
+        except msgspec.MsgspecError as error:
+            raise LogError(
+                f"{topic} holds a record at offset {record.offset()} that is not ours: {error}",
+                "Another program may write to it; give this installation a prefix of its own.",
+            ) from error
+
+    def _publish(self, topic: str, value: bytes) -> None:
+        published = self._assemblers[topic].add(value)
+        if published is None:
+            return
+        version, data = published.version, published.data
+        if topic == NETWORKS.topic:
+            self._networks[version] = networks.decode(data)
+            self.latest_network = version
+        else:
+            self._policies[version] = policies.decode(data)
+            self.latest_policy = version

@@ -1,0 +1,162 @@
+"""The local engine: the same worker on a log in memory, driven by hand, one tick at a time.
+
+For replay, backtests, tests and simulation: no broker, no thread, no clock but the one you set.
+What it writes per tick is what the live engine writes for the same facts and ticks.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from alerts import policy as policies
+from alerts.policy import Policy
+from schemas.codec import encode_fact
+from schemas.facts import Fact, Heartbeat, OrderFact
+from schemas.records import Tick
+from schemas.topics import TOPIC_BY_NAME, Spread
+from schemas.units import UtcMillis
+from streams.clock import ManualClock
+from streams.log import Partition
+from streams.memory_log import MemoryLog
+from streams.publishing import Publication, split
+from streams.ticker import Ticker, TickerSettings
+from streams.worker import Worker, WorkerSettings
+from topology import network as networks
+from topology.network import EMPTY, Network
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+STEPS_PER_TICK_MAX = 1_000_000
+
+
+class Output(NamedTuple):
+    """One record that the engine wrote."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+class LocalEngine:
+    """An engine of one worker. `send` facts, then `tick`; read what it wrote with `outputs`."""
+
+    def __init__(
+        self,
+        network: Network = EMPTY,
+        policy: Policy | None = None,
+        *,
+        partitions: int = 4,
+        fact_partitions: int | None = None,
+        log: MemoryLog | None = None,
+    ) -> None:
+        self.log = log or MemoryLog(partitions, fact_partitions)
+        self._clock = ManualClock()
+        self.publish_network(network)
+        self.publish_policy(policy or policies.DEFAULT)
+        settings = WorkerSettings(
+            "slipwatch", "local", ticker=TickerSettings(interval_ms=0), runs_ticker=False
+        )
+        self.worker = Worker(self.log, settings, self._clock)
+        self.worker.open()
+        self.worker.step(0)
+        self._ticker: Ticker = self.worker.make_ticker()
+        self._ticker.open()
+        self._read: dict[Partition, int] = {}
+
+    def publish_network(self, network: Network) -> None:
+        """From the next tick on, the chain is this one."""
+        self._publish("networks", network.version, networks.encode(network))
+
+    def publish_policy(self, policy: Policy) -> None:
+        """From the next tick on, this policy holds."""
+        self._publish("policies", policy.version, policies.encode(policy))
+
+    def _publish(self, topic: str, version: str, data: bytes) -> None:
+        for key, value in split(Publication(version, data, _EPOCH)):
+            self.log.append(topic, key, value, 0)
+
+    def send(self, fact: Fact) -> None:
+        """One fact, as a source would publish it: to its family's topic, by its key."""
+        topic, key = address(fact)
+        self.log.append(topic, key, encode_fact(fact))
+
+    def send_raw(self, topic: str, key: bytes | None, value: bytes, partition: int | None) -> None:
+        """One record as it is, for instance from another log or one that is no fact."""
+        self.log.append(topic, key, value, partition)
+
+    def tick(self, at: UtcMillis) -> Tick:
+        """Cuts at `at` and runs every stage; cuts again while the tick was not complete."""
+        while True:
+            tick = self.cut(at)
+            if tick.complete:
+                return tick
+
+    def cut(self, at: UtcMillis) -> Tick:
+        """One tick, complete or not, through all stages."""
+        self._clock.set(max(at, self._clock.now()))
+        self.worker.control.poll()
+        tick = self._ticker.cut()
+        self.settle()
+        return tick
+
+    def settle(self) -> None:
+        """Works until the tick in flight is done everywhere."""
+        for _ in range(STEPS_PER_TICK_MAX):
+            self.worker.step(0)
+            if self._ticker.flight() is None:
+                return
+        raise RuntimeError(f"tick does not end: {self.worker.status().waits_for or 'no reason'}")
+
+    def outputs(self, topic: str) -> list[Output]:
+        """Everything committed on a topic, by partition, in order."""
+        return list(self._outputs(topic, from_start=True))
+
+    def new_outputs(self, topic: str) -> list[Output]:
+        """What was committed on a topic since this was last asked."""
+        return list(self._outputs(topic, from_start=False))
+
+    def _outputs(self, topic: str, *, from_start: bool) -> Iterator[Output]:
+        for number in range(self.log.partition_counts([topic])[topic]):
+            partition = Partition(topic, number)
+            positions = {partition: 0 if from_start else self._read.get(partition, 0)}
+            for record in self.log.fetch(positions, 1 << 40):
+                yield Output(topic, number, record.key(), record.value())
+            if not from_start:
+                self._read[partition] = positions[partition]
+
+    def latest(self, topic: str) -> dict[bytes, bytes]:
+        """A compacted topic as of now: the last value of each key."""
+        values: dict[bytes, bytes] = {}
+        for output in self.outputs(topic):
+            assert output.key is not None, f"{topic} is keyed"
+            if output.value is None:
+                values.pop(output.key, None)
+            else:
+                values[output.key] = output.value
+        return values
+
+    def close(self) -> None:
+        """Ends the worker."""
+        self._ticker.close()
+        self.worker.close()
+
+
+def address(fact: Fact) -> tuple[str, bytes]:
+    """The topic of a fact and the key that its sender gives it; any key would do."""
+    if isinstance(fact, Heartbeat):
+        return "heartbeats", fact.source.encode()
+    if isinstance(fact, OrderFact):
+        return "orders", (fact.order_ref or fact.supplier_ref or fact.source).encode()
+    number = fact.shipment_ref or fact.order_ref or fact.carrier_ref or fact.source
+    return "shipments", number.encode()
+
+
+def engine_topics() -> list[str]:
+    """The topics that the engine writes for readers, in the order of the list of topics."""
+    return [
+        name
+        for name, topic in TOPIC_BY_NAME.items()
+        if not topic.internal and topic.spread is not Spread.FACTS
+    ]

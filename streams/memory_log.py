@@ -1,0 +1,499 @@
+"""The log in process: partitions, transactions, groups and fencing, without Kafka.
+
+For replay, backtests, tests and simulation. It keeps the promises of `streams.log` that the engine
+rests on: records of an open transaction are hidden behind the stable end, aborted ones are never
+read, markers take offsets, a newer producer of an id fences the older, offsets of a stale group
+member are refused, and a rebalance hands a partition over only when its old owner has let go or
+was expelled. It keeps everything in memory and compacts nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.topics import TOPICS, Spread
+from streams.log import (
+    EndOffsets,
+    Fenced,
+    LogError,
+    OffsetGone,
+    Partition,
+    Rebalance,
+    TransactionAborted,
+)
+
+
+class MemoryRecord:
+    """A record, with the methods of a Kafka message."""
+
+    __slots__ = ("_key", "_offset", "_partition", "_topic", "_value", "transaction")
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        transaction: Transaction | None,
+    ) -> None:
+        self._topic = topic
+        self._partition = partition
+        self._offset = offset
+        self._key = key
+        self._value = value
+        self.transaction = transaction
+
+    def topic(self) -> str:
+        return self._topic
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes | None:
+        return self._key
+
+    def value(self) -> bytes | None:
+        return self._value
+
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """One transaction: open until its marker is written."""
+
+    state: str = "open"
+    touched: dict[Partition, int] = field(default_factory=dict)
+    """Partition to the offset of the transaction's first record there."""
+
+
+@dataclass(slots=True)
+class PartitionLog:
+    """Records by offset; a marker of a transaction takes an offset and holds None."""
+
+    records: list[MemoryRecord | None] = field(default_factory=list)
+    open: dict[int, Transaction] = field(default_factory=dict)
+    begin: int = 0
+
+    @property
+    def high(self) -> int:
+        """The next offset."""
+        return len(self.records)
+
+    @property
+    def stable(self) -> int:
+        """The first offset of the oldest open transaction, or the end."""
+        return min(self.open, default=len(self.records))
+
+
+@dataclass(slots=True)
+class _Member:
+    name: str
+    topics: tuple[str, ...]
+    rebalance: Rebalance
+    assigned: tuple[Partition, ...] = ()
+    generation: int = 0
+    joined: bool = False
+
+
+@dataclass(slots=True)
+class _Group:
+    generation: int = 0
+    members: dict[str, _Member] = field(default_factory=dict)
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    rebalancing: bool = False
+
+
+class MemoryLog:
+    """A broker and the connection to it in one. Thread-safe."""
+
+    def __init__(self, partitions: int = 4, fact_partitions: int | None = None) -> None:
+        self._lock = threading.RLock()
+        self._arrived = threading.Condition(self._lock)
+        self._logs: dict[str, list[PartitionLog]] = {}
+        self._producers: dict[str, MemoryProducer] = {}
+        self.groups: dict[str, _Group] = {}
+        self._member_count = 0
+        counts = {
+            Spread.FACTS: fact_partitions or partitions,
+            Spread.ENGINE: partitions,
+            Spread.ONE: 1,
+        }
+        for topic in TOPICS:
+            self.create(topic.name, counts[topic.spread])
+
+    # Topics.
+
+    def create(self, topic: str, partitions: int) -> None:
+        """Makes the topic, or adds partitions to it."""
+        with self._lock:
+            logs = self._logs.setdefault(topic, [])
+            logs.extend(PartitionLog() for _ in range(partitions - len(logs)))
+            for group in self.groups.values():
+                if any(topic in member.topics for member in group.members.values()):
+                    self._rebalance(group)
+
+    def partition_log(self, partition: Partition) -> PartitionLog:
+        """The partition itself, for tests and for whoever reads everything."""
+        try:
+            return self._logs[partition.topic][partition.number]
+        except (KeyError, IndexError) as error:
+            raise LogError(f"{partition.topic}/{partition.number} does not exist") from error
+
+    def append(
+        self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
+    ) -> Partition:
+        """One record outside any transaction, by key or to a partition."""
+        with self._arrived:
+            if partition is None:
+                partition = zlib.crc32(key or b"") % len(self._logs[topic])
+            target = Partition(topic, partition)
+            self._append(target, key, value, None)
+            self._arrived.notify_all()
+            return target
+
+    def _append(
+        self,
+        partition: Partition,
+        key: bytes | None,
+        value: bytes | None,
+        transaction: Transaction | None,
+    ) -> None:
+        log = self.partition_log(partition)
+        offset = len(log.records)
+        log.records.append(
+            MemoryRecord(partition.topic, partition.number, offset, key, value, transaction)
+        )
+        if transaction is not None and partition not in transaction.touched:
+            transaction.touched[partition] = offset
+            log.open[offset] = transaction
+
+    def finish(self, transaction: Transaction, state: str) -> None:
+        """Writes the markers of a transaction."""
+        with self._arrived:
+            transaction.state = state
+            for partition, first in transaction.touched.items():
+                log = self.partition_log(partition)
+                log.records.append(None)
+                del log.open[first]
+            self._arrived.notify_all()
+
+    def committed(self, partition: Partition) -> list[MemoryRecord]:
+        """All committed records of a partition up to its stable end, in order."""
+        log = self.partition_log(partition)
+        return [
+            record
+            for record in log.records[: log.stable]
+            if record is not None
+            and (record.transaction is None or record.transaction.state == "committed")
+        ]
+
+    # The port.
+
+    def group_consumer(
+        self, group: str, topics: Sequence[str], rebalance: Rebalance
+    ) -> MemoryConsumer:
+        """Joins the group; partitions come at a later `consume`."""
+        with self._lock:
+            self._member_count += 1
+            member = _Member(f"member-{self._member_count:04d}", tuple(topics), rebalance)
+            found = self.groups.setdefault(group, _Group())
+            found.members[member.name] = member
+            self._rebalance(found)
+            return MemoryConsumer(self, group, member)
+
+    def reader(self) -> MemoryReader:
+        """A reader of no partitions yet."""
+        return MemoryReader(self)
+
+    def transactional_producer(self, transactional_id: str) -> MemoryProducer:
+        """Fences the producer of that id, aborting what it had open."""
+        with self._lock:
+            before = self._producers.get(transactional_id)
+            if before is not None:
+                before.fence()
+            producer = self._producers[transactional_id] = MemoryProducer(self)
+            return producer
+
+    def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
+        """Where the partitions end now."""
+        with self._lock:
+            logs = {p: self.partition_log(p) for p in partitions}
+            return {p: EndOffsets(log.stable, log.high) for p, log in logs.items()}
+
+    def begin_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """The first offset that is still there."""
+        with self._lock:
+            return {p: self.partition_log(p).begin for p in partitions}
+
+    def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
+        """How many partitions each topic has."""
+        with self._lock:
+            return {topic: len(self._logs.get(topic, [])) for topic in topics}
+
+    def broker_clock_skew_ms(self, now: Callable[[], int]) -> int:
+        """This broker has no clock of its own."""
+        return 0 * now()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    # Groups.
+
+    def _rebalance(self, group: _Group) -> None:
+        group.rebalancing = True
+        for member in group.members.values():
+            member.joined = False
+
+    def expel(self, group: str, member: str) -> None:
+        """The member's session timed out: its partitions go to the others without it knowing."""
+        with self._lock:
+            found = self.groups[group]
+            found.members.pop(member, None)
+            self._rebalance(found)
+
+    def leave(self, group: str, member: _Member) -> None:
+        """The member leaves cleanly."""
+        with self._lock:
+            found = self.groups[group]
+            if found.members.pop(member.name, None) is not None:
+                self._rebalance(found)
+
+    def settle(self, group: str, member: _Member) -> tuple[Partition, ...] | None:
+        """The member's partitions once every member has let go of its own; None until then."""
+        with self._lock:
+            found = self.groups[group]
+            if member.name not in found.members or not found.rebalancing:
+                return None
+            member.joined = True
+            if not all(each.joined for each in found.members.values()):
+                return None
+            found.rebalancing = False
+            found.generation += 1
+            names = sorted(found.members)
+            for index, name in enumerate(names):
+                each = found.members[name]
+                each.generation = found.generation
+                each.assigned = tuple(
+                    partition
+                    for topic in each.topics
+                    for partition in self._range(topic, index, len(names))
+                )
+            return member.assigned
+
+    def _range(self, topic: str, index: int, members: int) -> list[Partition]:
+        count = len(self._logs.get(topic, []))
+        share, extra = divmod(count, members)
+        start = index * share + min(index, extra)
+        end = start + share + (1 if index < extra else 0)
+        return [Partition(topic, number) for number in range(start, end)]
+
+    def commit_offsets(
+        self, offsets: Mapping[Partition, int], metadata: tuple[str, str, int]
+    ) -> None:
+        """Takes the offsets of a member of the present generation; refuses a zombie's."""
+        with self._lock:
+            group, name, generation = metadata
+            found = self.groups[group]
+            member = found.members.get(name)
+            if member is None or generation != found.generation or found.rebalancing:
+                raise TransactionAborted("the group has moved on without this member")
+            found.offsets.update(offsets)
+
+    def wait(self, timeout_s: float) -> None:
+        """Waits until something is appended, at most so long."""
+        with self._arrived:
+            self._arrived.wait(timeout_s)
+
+    def fetch(
+        self, positions: dict[Partition, int], records_max: int, paused: Iterable[Partition] = ()
+    ) -> list[MemoryRecord]:
+        """Committed records from the positions on, which move past what cannot be read."""
+        with self._lock:
+            held = set(paused)
+            records: list[MemoryRecord] = []
+            for partition, start in positions.items():
+                if partition in held or len(records) >= records_max:
+                    continue
+                log = self.partition_log(partition)
+                if start < log.begin:
+                    raise OffsetGone(
+                        f"{partition.topic}/{partition.number} has no offset {start} any more"
+                    )
+                end = min(log.stable, start + records_max - len(records))
+                for record in log.records[start:end]:
+                    if record is not None and (
+                        record.transaction is None or record.transaction.state == "committed"
+                    ):
+                        records.append(record)
+                positions[partition] = max(start, end)
+            return records
+
+
+class MemoryConsumer:
+    """A member of a group."""
+
+    def __init__(self, log: MemoryLog, group: str, member: _Member) -> None:
+        self._log = log
+        self._group = group
+        self._member = member
+        self._positions: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+
+    @property
+    def name(self) -> str:
+        """The member's name in the group."""
+        return self._member.name
+
+    def consume(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
+        """Takes part in a rebalance if there is one, then reads."""
+        self._settle()
+        records = self._log.fetch(self._positions, records_max, self._paused)
+        if not records and timeout_s > 0:
+            self._log.wait(timeout_s)
+        return records
+
+    def _settle(self) -> None:
+        group = self._log.groups[self._group]
+        member = self._member
+        expelled = member.name not in group.members
+        if (group.rebalancing or expelled) and self._positions:
+            lost = sorted(self._positions)
+            self._positions.clear()
+            self._paused.clear()
+            member.rebalance.revoked(lost)
+        if expelled:
+            group.members[member.name] = member
+            group.rebalancing = True
+            for each in group.members.values():
+                each.joined = False
+        assigned = self._log.settle(self._group, member)
+        if assigned is None and member.generation == group.generation and not group.rebalancing:
+            assigned = member.assigned if not self._positions and member.assigned else None
+        if assigned:
+            begins = member.rebalance.assigned(assigned)
+            self._positions = {p: begins[p] for p in assigned}
+            self._paused = set(assigned)
+
+    def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
+        """Where reading stands."""
+        return {p: self._positions[p] for p in partitions if p in self._positions}
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Reads on from there."""
+        self._positions[partition] = offset
+
+    def pause(self, partitions: Sequence[Partition]) -> None:
+        """Reads no more of these."""
+        self._paused.update(partitions)
+
+    def resume(self, partitions: Sequence[Partition]) -> None:
+        """Reads these again."""
+        self._paused.difference_update(partitions)
+
+    def group_metadata(self) -> Any:
+        """What fences a member that was left behind."""
+        return (self._group, self._member.name, self._member.generation)
+
+    def close(self) -> None:
+        """Leaves the group."""
+        if self._positions:
+            lost = sorted(self._positions)
+            self._positions.clear()
+            self._member.rebalance.revoked(lost)
+        self._log.leave(self._group, self._member)
+
+
+class MemoryReader:
+    """A reader outside any group."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self._positions: dict[Partition, int] = {}
+
+    def assign(self, offsets: Mapping[Partition, int]) -> None:
+        """Reads these partitions from there."""
+        self._positions = dict(offsets)
+
+    def read(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
+        """The next committed records."""
+        records = self._log.fetch(self._positions, records_max)
+        if not records and timeout_s > 0:
+            self._log.wait(timeout_s)
+        return records
+
+    def positions(self) -> Mapping[Partition, int]:
+        """Where reading stands."""
+        return dict(self._positions)
+
+    def close(self) -> None:
+        """Reads no more."""
+        self._positions = {}
+
+
+class MemoryProducer:
+    """A transactional producer."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self._transaction: Transaction | None = None
+        self._offsets: tuple[Mapping[Partition, int], Any] | None = None
+        self._fenced = False
+
+    def fence(self) -> None:
+        """A newer producer of this id has begun."""
+        self._fenced = True
+        if self._transaction is not None:
+            self._log.finish(self._transaction, "aborted")
+            self._transaction = None
+
+    def _check(self) -> None:
+        if self._fenced:
+            raise Fenced("another producer took over this one's transactional id")
+
+    def begin(self) -> None:
+        """Begins a transaction."""
+        self._check()
+        self._transaction = Transaction()
+        self._offsets = None
+
+    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+        """One record of the transaction."""
+        self._check()
+        with self._log._arrived:
+            self._log._append(Partition(topic, partition), key, value, self._transaction)
+
+    def flush(self) -> None:
+        """Everything is in the log at once."""
+        self._check()
+
+    def send_offsets(self, offsets: Mapping[Partition, int], metadata: Any) -> None:
+        """Takes offsets along, if the member is still of the group's generation."""
+        self._check()
+        self._log.commit_offsets({}, metadata)
+        self._offsets = (offsets, metadata)
+
+    def commit(self) -> None:
+        """Ends the transaction; all of it is visible at once."""
+        self._check()
+        if self._offsets is not None:
+            self._log.commit_offsets(*self._offsets)
+        assert self._transaction is not None, "begin() comes first"
+        self._log.finish(self._transaction, "committed")
+        self._transaction = None
+
+    def abort(self) -> None:
+        """Ends the transaction; none of it is ever read."""
+        if self._transaction is not None:
+            self._log.finish(self._transaction, "aborted")
+            self._transaction = None
+
+    def close(self) -> None:
+        """Aborts what is open."""
+        self.abort()

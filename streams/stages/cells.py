@@ -1,0 +1,344 @@
+"""cells: where everything that can affect each other meets, and is judged.
+
+Key: a cell and a line in it, or a source. All lines of a cell lie in one partition, in memory, so
+that one tick can look at all of them. The cell that a line ships from judges it: what the rules
+say goes to the incidents as findings, to `decisions` where it changed, and the line's status to
+`order-status`. A cell that loses a line withdraws its findings in the same tick in which the one
+that gains it restates them, so nobody outside notices the move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from alerts.judgement import (
+    Finding,
+    Judgement,
+    LineContext,
+    RuleVerdict,
+    feed_verdict_records,
+    judge,
+    judge_feed,
+    status_record,
+    verdict_records,
+)
+from alerts.lines import FeedState, LineSummary
+from schemas.records import Decision, DecisionKind, encode
+from schemas.units import UtcMillis, instant
+from streams.rows import Row, RowKind
+from streams.stages.keys import is_source, split_part
+from streams.stages.ledgers import FeedRow
+from streams.stages.stage import Outputs, TickContext
+from streams.store import Store
+
+STATE_VERSION = 1
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A line as its cell keeps it. `judged` is False where the cell only receives the line.
+
+    `findings` are those stated to the incidents, `status` a digest of the last status written,
+    `feeds` the sources whose silence would matter, `waits` whether a verdict waits for one.
+    """
+
+    v: int
+    due: UtcMillis | None
+    summary: bytes
+    judged: bool
+    verdicts: tuple[RuleVerdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    status: bytes = b""
+    feeds: tuple[str, ...] = ()
+    waits: bool = False
+
+
+class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A source as a partition of cells keeps it; one partition of all judges the source."""
+
+    v: int
+    due: UtcMillis | None
+    feed: FeedState
+    judges: bool
+    verdicts: tuple[RuleVerdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Withdrawal(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What an incident is told when a finding no longer holds."""
+
+    subject: str
+    rule: str
+
+
+_decode_line = msgspec.msgpack.Decoder(CellLine).decode
+_decode_feed = msgspec.msgpack.Decoder(CellFeed).decode
+_decode_summary = msgspec.msgpack.Decoder(LineSummary).decode
+_decode_feed_row = msgspec.msgpack.Decoder(FeedRow).decode
+
+
+class Cells:
+    """The cells stage. It indexes, from its store, which lines hang on which source."""
+
+    name = "cells"
+    input_topic = "cells-rows"
+    output_topic: str | None = "incidents-rows"
+    state_version = STATE_VERSION
+
+    def __init__(self) -> None:
+        self._feeds: dict[str, FeedState] = {}
+        self._dependents: dict[str, set[str]] = {}
+        self._waiting: set[str] = set()
+
+    def changelogs(self) -> tuple[str, ...]:
+        return ("cells-state",)
+
+    def changelog_of(self, key: str) -> str:
+        return "cells-state"
+
+    def restored(self, store: Store) -> None:
+        """Indexes every line by the sources that it hangs on."""
+        self._feeds.clear()
+        self._dependents.clear()
+        self._waiting.clear()
+        for key, value in store.items():
+            self._index(key, None, value)
+
+    def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
+        """Moves the changed lines in the index."""
+        for key, value in changed.items():
+            self._index(key, store.committed_value(key), value)
+
+    def aborted(self, changed: Mapping[str, bytes | None], store: Store) -> None:
+        """Forgets what sources said in the transaction that did not happen."""
+        for key in changed:
+            if is_source(key):
+                self._index(key, None, store.get(key))
+
+    def _index(self, key: str, before: bytes | None, after: bytes | None) -> None:
+        if is_source(key):
+            if after is None:
+                self._feeds.pop(key[1:], None)
+            else:
+                self._feeds[key[1:]] = _decode_feed(after).feed
+            return
+        old = _decode_line(before) if before is not None else None
+        new = _decode_line(after) if after is not None else None
+        old_feeds = old.feeds if old is not None else ()
+        new_feeds = new.feeds if new is not None else ()
+        if old_feeds != new_feeds:
+            for feed in old_feeds:
+                self._dependents[feed].discard(key)
+            for feed in new_feeds:
+                self._dependents.setdefault(feed, set()).add(key)
+        if new is not None and new.waits:
+            self._waiting.add(key)
+        else:
+            self._waiting.discard(key)
+
+    def also(
+        self, rows: Mapping[str, Sequence[Row]], store: Store, tick: TickContext
+    ) -> Iterable[str]:
+        """Lines that hang on a source that changed; all of them when network or policy did.
+
+        A source that turned blind, or sees again, touches all its lines; one that only grew more
+        complete those that wait for that. Lines that wait behind a held-back partition are looked
+        at whenever the set of held-back topics changed.
+        """
+        if tick.renewed:
+            return store.keys()
+        keys: set[str] = set()
+        for key, told in rows.items():
+            if not is_source(key):
+                continue
+            dependents = self._dependents.get(key[1:], set())
+            for row in told:
+                if row.kind != RowKind.FEED:
+                    continue
+                change = _decode_feed_row(row.body)
+                keys |= dependents if change.turned else dependents & self._waiting
+        if tick.held_changed:
+            keys |= self._waiting
+        return keys
+
+    def evaluate(
+        self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        """One source, or one line of a cell."""
+        if is_source(key):
+            self._feed(key, rows, store, tick, out)
+        else:
+            self._line(key, rows, store, tick, out)
+
+    def _feed(
+        self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        held = store.get(key)
+        old = _decode_feed(held) if held is not None else None
+        feed, judges = (old.feed, old.judges) if old is not None else (None, False)
+        for row in rows:
+            told = _decode_feed_row(row.body)
+            feed, judges = told.feed, told.judges
+        if feed is None:
+            return
+        self._feeds[feed.source] = feed
+        if not judges:
+            store.put(key, _encode(CellFeed(STATE_VERSION, None, feed, judges)))
+            return
+        before = old.verdicts if old is not None else ()
+        judgement = judge_feed(
+            feed, tick.network, tick.policy, tick.at, tick.header.complete, before
+        )
+        changed = _changed(before, judgement.verdicts)
+        if changed:
+            records = feed_verdict_records(feed, changed, tick.network, tick.policy)
+            out.record("decisions", feed.source, _decision(feed.source, records, tick))
+        _state_findings(
+            feed.source, old.findings if old is not None else (), judgement.findings, (), tick, out
+        )
+        store.put(
+            key,
+            _encode(
+                CellFeed(
+                    STATE_VERSION,
+                    judgement.next_fire_at,
+                    feed,
+                    judges,
+                    judgement.verdicts,
+                    judgement.findings,
+                )
+            ),
+        )
+
+    def _line(
+        self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        line_id = split_part(key)[1]
+        held = store.get(key)
+        old = _decode_line(held) if held is not None else None
+        body = old.summary if old is not None else b""
+        judged = old.judged if old is not None else True
+        gone = False
+        for row in rows:
+            if row.kind == RowKind.FORGET:
+                gone = True
+            else:
+                body, judged, gone = row.body, row.kind == RowKind.LINE, False
+        if gone or not body:
+            if old is not None:
+                _state_findings(line_id, old.findings, (), (), tick, out)
+                store.delete(key)
+            return
+        if not judged:
+            if old is not None:
+                _state_findings(line_id, old.findings, (), (), tick, out)
+            store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False)))
+            return
+        line = _decode_summary(body)
+        before = old.verdicts if old is not None else ()
+        context = LineContext(
+            line,
+            tick.network,
+            tick.policy,
+            tick.at,
+            self._feeds,
+            tick.header.held,
+            tick.header.complete,
+        )
+        judgement = judge(context, before)
+        changed = _changed(before, judgement.verdicts)
+        if changed:
+            records = verdict_records(context, changed)
+            out.record("decisions", line_id, _decision(line_id, records, tick))
+        stated = old.findings if old is not None else ()
+        restated = judgement.findings if old is None else ()
+        _state_findings(line_id, stated, judgement.findings, restated, tick, out)
+        digest = _write_status(
+            context, judgement, old.status if old is not None else b"", tick, out
+        )
+        due = judgement.next_fire_at
+        store.put(
+            key,
+            _encode(
+                CellLine(
+                    STATE_VERSION,
+                    max(due, tick.at + 1) if due is not None else None,
+                    body,
+                    True,
+                    judgement.verdicts,
+                    judgement.findings,
+                    digest,
+                    judgement.feeds,
+                    judgement.waits,
+                )
+            ),
+        )
+
+
+def _changed(
+    before: Sequence[RuleVerdict], after: Sequence[RuleVerdict]
+) -> tuple[RuleVerdict, ...]:
+    """The verdicts that are not the same as before, in the order of the rules."""
+    if not before:
+        return tuple(after)
+    old = set(before)
+    return tuple(verdict for verdict in after if verdict not in old)
+
+
+def _decision(subject: str, records: tuple, tick: TickContext) -> Decision:  # type: ignore[type-arg]
+    return Decision(
+        subject=subject,
+        tick=tick.n,
+        at=instant(tick.at),
+        kind=DecisionKind.VERDICTS,
+        verdicts=records,
+    )
+
+
+def _state_findings(
+    subject: str,
+    before: Sequence[Finding],
+    after: Sequence[Finding],
+    restated: Sequence[Finding],
+    tick: TickContext,
+    out: Outputs,
+) -> None:
+    """Tells the incidents what no longer holds and what newly holds. A finding that moved to
+    another incident is withdrawn there and stated here."""
+    now = {(finding.key, finding.rule): finding for finding in after}
+    for finding in before:
+        if (finding.key, finding.rule) not in now:
+            out.row(
+                "incidents-rows",
+                tick.n,
+                finding.key,
+                Row(finding.key, RowKind.WITHDRAW, _encode(Withdrawal(subject, finding.rule))),
+            )
+    known = set(before)
+    for finding in after:
+        if finding not in known or finding in restated:
+            out.row(
+                "incidents-rows",
+                tick.n,
+                finding.key,
+                Row(finding.key, RowKind.ASSERT, _encode(finding)),
+            )
+
+
+def _write_status(
+    context: LineContext, judgement: Judgement, before: bytes, tick: TickContext, out: Outputs
+) -> bytes:
+    """Writes the status if anything but its tick changed; returns the digest of what it says."""
+    record = status_record(context, judgement, 0, 0)
+    digest = blake2b(encode(record), digest_size=8).digest()
+    if digest != before:
+        out.record(
+            "order-status",
+            context.line.line_id,
+            msgspec.structs.replace(record, tick=tick.n, at=instant(tick.at)),
+        )
+    return digest

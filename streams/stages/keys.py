@@ -1,0 +1,53 @@
+"""Keys that stages share. Control characters keep them apart from ids, which may not hold any."""
+
+from __future__ import annotations
+
+import zlib
+
+from alerts.lines import LineSummary
+from topology.network import Network
+
+SOURCE_MARK = "\x01"
+PART_MARK = "\x00"
+HASH_CELLS = 1024
+"""Cells for lines whose item the network does not know; many, so that they spread over workers."""
+
+
+def source_key(source: str) -> str:
+    """The key of a source, beside the keys of lines."""
+    return SOURCE_MARK + source
+
+
+def is_source(key: str) -> bool:
+    """Whether the key is a source's."""
+    return key.startswith(SOURCE_MARK)
+
+
+def part(whole: str, name: str) -> str:
+    """The key of a part of something: a line in its cell, a finding in its incident."""
+    return f"{whole}{PART_MARK}{name}"
+
+
+def split_part(key: str) -> tuple[str, str]:
+    """What `part` joined."""
+    whole, _, name = key.partition(PART_MARK)
+    return whole, name
+
+
+def cells_of(line: LineSummary, network: Network) -> tuple[str, ...]:
+    """The cells that must know the line; the first one, where it ships from, judges it."""
+    judge = _cell(network, line.item, line.ship_from)
+    supply = _cell(network, line.item, line.ship_to)
+    if judge is None:
+        judge = supply
+    if judge is None:
+        judge = f"~{zlib.crc32(line.line_id.encode()) % HASH_CELLS}"
+    if supply is None or supply == judge:
+        return (judge,)
+    return (judge, supply)
+
+
+def _cell(network: Network, item: str | None, site: str | None) -> str | None:
+    if item is None or site is None:
+        return None
+    return network.cell_of(item, site)

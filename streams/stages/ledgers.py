@@ -1,0 +1,270 @@
+"""ledgers: what is known of one order line, and of one source.
+
+Key: a line id, or a source. The state of a line is the set of its facts; everything else follows
+from it by `fold`, so neither order nor duplicates can matter. The state of a source is when it was
+last heard and how complete it says it is; a source that stays silent beyond its rhythm turns blind
+here, and every partition of cells is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from alerts.judgement import blind_at, feed_record
+from alerts.lines import FeedState, LineSummary
+from schemas import limits
+from schemas.codec import unpack
+from schemas.facts import Fact, Heartbeat, ShipmentFact
+from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_line
+from schemas.units import DAY_MS, UtcMillis
+from streams.rows import Row, RowKind, partition_of
+from streams.stages.fold import canonical, fold
+from streams.stages.keys import cells_of, is_source, part, source_key
+from streams.stages.links import refused_fact
+from streams.stages.stage import Outputs, TickContext
+from streams.store import Store
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class SourceState(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A source in the ledger; `due` is when it turns blind if nothing more is heard."""
+
+    v: int
+    due: UtcMillis | None
+    feed: FeedState
+
+
+class FeedRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What cells are told of a source, and why: its blindness or its completeness changed.
+
+    `judges` is set for the one partition that judges the source itself.
+    """
+
+    feed: FeedState
+    turned: bool
+    advanced: bool
+    judges: bool
+
+
+_decode_source = msgspec.msgpack.Decoder(SourceState).decode
+
+
+class Ledgers:
+    """The ledgers stage; it keeps nothing outside the store."""
+
+    name = "ledgers"
+    input_topic = "ledgers-rows"
+    output_topic: str | None = "cells-rows"
+    state_version = LINE_STATE_VERSION
+
+    def changelogs(self) -> tuple[str, ...]:
+        return ("lines", "sources-state")
+
+    def changelog_of(self, key: str) -> str:
+        return "sources-state" if is_source(key) else "lines"
+
+    def restored(self, store: Store) -> None:
+        """Nothing is derived."""
+
+    def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
+        """Nothing is derived."""
+
+    def aborted(self, changed: Mapping[str, bytes | None], store: Store) -> None:
+        """Nothing is derived."""
+
+    def also(
+        self, rows: Mapping[str, Sequence[Row]], store: Store, tick: TickContext
+    ) -> Iterable[str]:
+        """A new network may put any line in another cell and give any source another rhythm."""
+        return store.keys() if tick.renewed else ()
+
+    def evaluate(
+        self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        """One line or one source."""
+        if is_source(key):
+            _source(key, rows, store, tick, out)
+        else:
+            _line(key, rows, store, tick, out)
+
+
+def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs) -> None:
+    held = store.get(key)
+    old = LineFacts(LINE_STATE_VERSION, None, 0) if held is None else decode_line(held)
+    if old.left_at is not None:
+        _tombstone(key, old, rows, store, tick, out)
+        return
+    if rows:
+        facts = _merge(key, [unpack(body) for body in old.facts], old.facts, rows, tick, out)
+        bodies = tuple(body for _, body in facts)
+    else:
+        facts = [(unpack(body), body) for body in old.facts]
+        bodies = old.facts
+    if not bodies:
+        return
+    summary = fold(key, [fact for fact, _ in facts])
+    cells = cells_of(summary, tick.network)
+    if bodies != old.facts or cells != old.cells:
+        _tell_cells(key, summary, cells, old.cells, tick, out)
+    closed_at = None
+    if summary.is_ended:
+        closed_at = old.closed_at if old.closed_at is not None else tick.at
+    due = None
+    if closed_at is not None:
+        due = closed_at + tick.policy.lateness_horizon_days * DAY_MS
+        if due <= tick.at and not rows:
+            _leave(key, old, store, tick, out)
+            return
+    new = LineFacts(LINE_STATE_VERSION, due, old.tick, bodies, cells, closed_at)
+    if new != old:
+        store.put(key, encode_line(msgspec.structs.replace(new, tick=tick.n)))
+
+
+def _merge(
+    key: str,
+    known: Sequence[Fact],
+    bodies: Sequence[bytes],
+    rows: Sequence[Row],
+    tick: TickContext,
+    out: Outputs,
+) -> list[tuple[Fact, bytes]]:
+    """The facts of the line with those of the rows, in canonical order, each event once."""
+    by_event: dict[tuple[str, str], tuple[Fact, bytes]] = {
+        (fact.source, fact.event_id): (fact, body) for fact, body in zip(known, bodies, strict=True)
+    }
+    for row in sorted(rows, key=lambda row: row.body):
+        fact = unpack(row.body)
+        event = (fact.source, fact.event_id)
+        before = by_event.get(event)
+        if before is None and len(by_event) >= limits.FACTS_PER_LINE_MAX:
+            out.record(
+                "dead-letters",
+                f"{key}/{fact.source}/{fact.event_id}",
+                refused_fact(
+                    row.body,
+                    "line_full",
+                    f"{key} already has {limits.FACTS_PER_LINE_MAX} facts",
+                    tick,
+                ),
+            )
+        elif before is None or _rank(fact, row.body) < _rank(*before):
+            by_event[event] = (fact, row.body)
+    return sorted(by_event.values(), key=lambda pair: canonical(pair[0]))
+
+
+def _rank(fact: Fact, body: bytes) -> tuple[bool, UtcMillis, bytes]:
+    """Of two tellings of one event the lower rank is kept: the one that knows its shipment, then
+    the earlier told, then the lower bytes; never the one that came first."""
+    unknown = isinstance(fact, ShipmentFact) and fact.shipment_ref is None
+    return (unknown, fact.recorded_at, body)
+
+
+def _tell_cells(
+    key: str,
+    summary: LineSummary,
+    cells: Sequence[str],
+    before: Sequence[str],
+    tick: TickContext,
+    out: Outputs,
+) -> None:
+    body = _encode(summary)
+    for place, cell in enumerate(cells):
+        kind = RowKind.SUPPLY if place else RowKind.LINE
+        out.row("cells-rows", tick.n, cell, Row(part(cell, key), kind, body))
+    _forget(key, [cell for cell in before if cell not in cells], tick, out)
+
+
+def _forget(key: str, cells: Iterable[str], tick: TickContext, out: Outputs) -> None:
+    for cell in cells:
+        out.row("cells-rows", tick.n, cell, Row(part(cell, key), RowKind.FORGET, b""))
+
+
+def _leave(key: str, old: LineFacts, store: Store, tick: TickContext, out: Outputs) -> None:
+    """The lateness horizon has passed: the facts leave, a small tombstone stays."""
+    _forget(key, old.cells, tick, out)
+    due = tick.at + tick.policy.tombstone_days * DAY_MS
+    store.put(
+        key,
+        encode_line(
+            LineFacts(LINE_STATE_VERSION, due, tick.n, closed_at=old.closed_at, left_at=tick.at)
+        ),
+    )
+
+
+def _tombstone(
+    key: str,
+    old: LineFacts,
+    rows: Sequence[Row],
+    store: Store,
+    tick: TickContext,
+    out: Outputs,
+) -> None:
+    for row in rows:
+        fact = unpack(row.body)
+        out.record(
+            "dead-letters",
+            f"{key}/{fact.source}/{fact.event_id}",
+            refused_fact(
+                row.body,
+                "too_late",
+                f"{key} was closed and left more than "
+                f"{tick.policy.lateness_horizon_days} days before",
+                tick,
+            ),
+        )
+    if old.due is not None and old.due <= tick.at:
+        store.delete(key)
+
+
+def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs) -> None:
+    source = key[1:]
+    held = store.get(key)
+    old = _decode_source(held).feed if held is not None else None
+    feed = old if old is not None else FeedState(source, tick.at)
+    for row in rows:
+        feed = _hear(feed, row, tick.at)
+    silent_until = blind_at(feed, tick.network, tick.policy)
+    if rows or silent_until is None:
+        feed = msgspec.structs.replace(feed, blind_since=None)
+    if (
+        feed.blind_since is None
+        and tick.header.complete
+        and silent_until is not None
+        and silent_until <= tick.at
+    ):
+        feed = msgspec.structs.replace(feed, blind_since=tick.at)
+    due = silent_until if feed.blind_since is None else None
+    store.put(key, _encode(SourceState(LINE_STATE_VERSION, due, feed)))
+    turned = old is None or (old.blind_since is None) != (feed.blind_since is None)
+    advanced = old is None or old.complete_to != feed.complete_to or old.families != feed.families
+    if turned or advanced:
+        judge = partition_of(key, tick.partitions)
+        for partition in range(tick.partitions):
+            body = _encode(FeedRow(feed, turned, advanced, partition == judge))
+            out.row_to("cells-rows", tick.n, partition, Row(key, RowKind.FEED, body))
+    if feed != old:
+        out.record("feeds", source, feed_record(feed, tick.network, tick.policy, tick.n, tick.at))
+
+
+def _hear(feed: FeedState, row: Row, at: UtcMillis) -> FeedState:
+    """The source spoke in this tick. A claim of completeness counts up to T, never beyond."""
+    feed = msgspec.structs.replace(feed, heard_at=max(feed.heard_at, at))
+    if row.kind != RowKind.FACT:
+        return feed
+    beat = unpack(row.body)
+    if not isinstance(beat, Heartbeat):
+        return feed
+    if beat.family is None:
+        claimed = max(feed.complete_to or 0, beat.complete_to)
+        return msgspec.structs.replace(feed, complete_to=claimed)
+    families = dict(feed.families)
+    families[beat.family] = max(families.get(beat.family, 0), beat.complete_to)
+    return msgspec.structs.replace(feed, families=tuple(sorted(families.items())))
+
+
+def heartbeat_key(source: str) -> str:
+    """Where a source's own facts go."""
+    return source_key(source)

@@ -1,0 +1,212 @@
+"""links: which order lines a number stands for, and what waits until that is known.
+
+Key: a number, scoped as `schemas.references` writes it (`shipment:CARRIER/77`). A number keeps the
+facts told about it, because a line that joins later must get those too; and passes each fact once
+to each target. A target is a line, or another number, which gets the fact one tick later: so a
+payment finds its line over any chain of numbers, in any order of arrival, and a loop ends because
+a number passes on only what is new to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from schemas import limits
+from schemas.codec import pack, unpack
+from schemas.facts import ShipmentFact
+from schemas.records import DeadLetter, Unlinked
+from schemas.units import DAY_MS, UtcMillis, instant
+from streams.rows import Row, RowKind
+from streams.stages.stage import Outputs, TickContext
+from streams.store import Store
+
+LINE = "L"
+NUMBER = "N"
+STATE_VERSION = 1
+
+
+class NumberState(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a number stands for. Targets are `L` + line id or `N` + number; facts are packed.
+
+    `waiting_at` is the time of the tick since which facts wait without a target.
+    """
+
+    v: int
+    due: UtcMillis | None
+    targets: tuple[str, ...] = ()
+    facts: tuple[bytes, ...] = ()
+    waiting_at: UtcMillis | None = None
+
+
+_decode = msgspec.msgpack.Decoder(NumberState).decode
+_encode = msgspec.msgpack.Encoder().encode
+_EMPTY = NumberState(STATE_VERSION, None)
+
+
+class Links:
+    """The links stage; it keeps nothing outside the store."""
+
+    name = "links"
+    input_topic = "links-rows"
+    output_topic: str | None = "ledgers-rows"
+    state_version = STATE_VERSION
+
+    def changelogs(self) -> tuple[str, ...]:
+        return ("links-state",)
+
+    def changelog_of(self, key: str) -> str:
+        return "links-state"
+
+    def restored(self, store: Store) -> None:
+        """Nothing is derived."""
+
+    def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
+        """Nothing is derived."""
+
+    def aborted(self, changed: Mapping[str, bytes | None], store: Store) -> None:
+        """Nothing is derived."""
+
+    def also(
+        self, rows: Mapping[str, Sequence[Row]], store: Store, tick: TickContext
+    ) -> Iterable[str]:
+        return ()
+
+    def evaluate(
+        self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        """Joins new targets and facts to the number and passes on what is new to each target."""
+        held = store.get(key)
+        old = _EMPTY if held is None else _decode(held)
+        if not rows:
+            self._expire(key, old, store, tick, out)
+            return
+        targets, facts = _join(key, old, rows, tick, out)
+        _forward(key, old, targets, facts, tick, out)
+        waiting_at = None
+        if facts and not targets:
+            waiting_at = old.waiting_at if old.waiting_at is not None else tick.at
+        due = tick.at + tick.policy.link_retention_days * DAY_MS
+        if (targets, facts) == (old.targets, old.facts) and old.due is not None:
+            due = old.due
+        new = NumberState(STATE_VERSION, due, targets, facts, waiting_at)
+        store.put(key, _encode(new))
+        if facts and not targets:
+            if facts != old.facts:
+                out.record("unlinked", key, _unlinked(key, new, tick))
+        elif old.waiting_at is not None:
+            out.record("unlinked", key, None)
+
+    def _expire(
+        self, key: str, old: NumberState, store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        """The number was not spoken of for the retention: it leaves; what still waits is told."""
+        if old.due is None or old.due > tick.at:
+            return
+        store.delete(key)
+        if old.waiting_at is not None:
+            out.record("unlinked", key, None)
+            for body in old.facts:
+                out.record(
+                    "dead-letters",
+                    f"{key}/{unpack(body).source}/{unpack(body).event_id}",
+                    refused_fact(body, "unlinked", f"no line for {key} within the retention", tick),
+                )
+
+
+def _join(
+    key: str, old: NumberState, rows: Sequence[Row], tick: TickContext, out: Outputs
+) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
+    targets = set(old.targets)
+    facts = set(old.facts)
+    for row in rows:
+        if row.kind == RowKind.LINK:
+            target = row.body.decode()
+            if len(targets) >= limits.LINES_PER_NUMBER_MAX and target not in targets:
+                continue
+            targets.add(target)
+        elif row.body not in facts:
+            if len(facts) >= limits.FACTS_WAITING_PER_NUMBER_MAX:
+                fact = unpack(row.body)
+                out.record(
+                    "dead-letters",
+                    f"{key}/{fact.source}/{fact.event_id}",
+                    refused_fact(
+                        row.body,
+                        "number_full",
+                        f"{key} already has {limits.FACTS_WAITING_PER_NUMBER_MAX} facts",
+                        tick,
+                    ),
+                )
+                continue
+            facts.add(row.body)
+    targets.discard(NUMBER + key)
+    return tuple(sorted(targets)), tuple(sorted(facts))
+
+
+def _forward(
+    key: str,
+    old: NumberState,
+    targets: tuple[str, ...],
+    facts: tuple[bytes, ...],
+    tick: TickContext,
+    out: Outputs,
+) -> None:
+    known = set(old.targets)
+    told = set(old.facts)
+    news = [body for body in facts if body not in told]
+    for target in targets:
+        for body in news if target in known else facts:
+            if target[0] == LINE:
+                line = target[1:]
+                out.row("ledgers-rows", tick.n, line, Row(line, RowKind.FACT, body))
+            else:
+                number = target[1:]
+                out.row(
+                    "links-rows",
+                    tick.n + 1,
+                    number,
+                    Row(number, RowKind.FACT, _in_shipment(number, body)),
+                )
+
+
+def _in_shipment(number: str, body: bytes) -> bytes:
+    """A fact that reaches a shipment over another number is about that shipment."""
+    scope, _, reference = number.partition(":")
+    if scope != "shipment":
+        return body
+    fact = unpack(body)
+    if isinstance(fact, ShipmentFact) and fact.shipment_ref is None:
+        return pack(msgspec.structs.replace(fact, shipment_ref=reference))
+    return body
+
+
+def _unlinked(key: str, state: NumberState, tick: TickContext) -> Unlinked:
+    facts = [unpack(body) for body in state.facts]
+    return Unlinked(
+        number=key,
+        waiting=len(facts),
+        kinds=tuple(sorted({fact.kind for fact in facts})),
+        sources=tuple(sorted({fact.source for fact in facts})),
+        since=instant(state.waiting_at if state.waiting_at is not None else tick.at),
+        tick=tick.n,
+    )
+
+
+def refused_fact(body: bytes, reason: str, error: str, tick: TickContext) -> DeadLetter:
+    """The dead letter of a fact that passed intake but cannot be kept; `value` is its pack."""
+    fact = unpack(body)
+    return DeadLetter(
+        id=f"{fact.source}/{fact.event_id}",
+        topic="facts",
+        partition=-1,
+        offset=-1,
+        reason=reason,
+        error=error,
+        tick=tick.n,
+        at=instant(tick.at),
+        source=fact.source,
+        event_id=fact.event_id,
+        value=body,
+    )

@@ -1,0 +1,393 @@
+"""Tasks: one stage on one partition, with its state and the part of the tick that has arrived.
+
+A task does no I/O. It accepts records of its input, says when a tick can be evaluated, evaluates
+it in key order in chunks of bounded size, and hands over the records to write. The engine writes
+them in one transaction and then says `committed` or `aborted`; until then nothing in the task's
+state has happened. Rows of a tick that is not done are read again after a crash: the offset that a
+task reports is that of the first record not yet folded into its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from alerts.policy import Policy
+from schemas.records import Parked, StageProgress, encode
+from schemas.units import instant
+from streams.log import Partition, Record
+from streams.rows import Row, RowKind, TickHeader, decode_batch, encode_batches
+from streams.stages.keys import part, split_part
+from streams.stages.stage import Outputs, Stage, TickContext
+from streams.store import Store
+from topology.network import Network
+
+PARKED_TOPIC = "parked-state"
+
+
+class Versions(Protocol):
+    """The published versions that a worker holds."""
+
+    def network(self, version: str) -> Network | None: ...
+    def policy(self, version: str) -> Policy | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutRecord:
+    """One record to write."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class Written:
+    """What a chunk wants written; `finished` when the task's part of the tick is done."""
+
+    records: list[OutRecord]
+    finished: bool
+    keys: int = 0
+
+
+class ParkedRows(msgspec.Struct, array_like=True, frozen=True):
+    """Rows that wait at a key because evaluating it failed."""
+
+    v: int
+    due: int | None
+    rows: list[Row]
+    error: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_parked = msgspec.msgpack.Decoder(ParkedRows).decode
+
+
+@dataclass(slots=True)
+class _Arriving:
+    """What has arrived of one tick."""
+
+    first_offset: int
+    rows: list[Row] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    header: TickHeader | None = None
+
+
+def progress_key(stage: str, topic: str, partition: int) -> str:
+    """The key of a task's record in `progress`."""
+    return f"{stage}/{topic}/{partition}"
+
+
+class KeyedTask:
+    """A keyed stage on one partition of its input topic."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        partition: int,
+        partitions: int,
+        upstreams: int | None,
+        progress: StageProgress | None,
+        begin_offset: int,
+        worker: str,
+    ) -> None:
+        """`upstreams` is how many punctuations end a tick; None: as many as the tick has inputs."""
+        self.stage = stage
+        self.input = Partition(stage.input_topic, partition)
+        self.store = Store(stage.state_version)
+        self.parked = Store(1)
+        self._partitions = partitions
+        self._upstreams = upstreams
+        self._worker = worker
+        self._arriving: dict[int, _Arriving] = {}
+        self._keys: list[str] | None = None
+        self._rows: dict[str, list[Row]] = {}
+        self._done_keys = 0
+        self._evaluated_to: str | None = None
+        self._progress = progress or StageProgress(
+            stage=stage.name, topic=stage.input_topic, partition=partition, tick=0,
+            offset=begin_offset, state_version=stage.state_version,
+        )  # fmt: skip
+        self._next_progress = self._progress
+        self._next_offset = self._progress.offset
+
+    @property
+    def name(self) -> str:
+        """`stage/partition`, the upstream name of the task's rows."""
+        return f"{self.stage.name}/{self.input.number}"
+
+    @property
+    def progress(self) -> StageProgress:
+        """The last committed progress; its offset is where reading must begin after a crash."""
+        return self._progress
+
+    @property
+    def next_progress(self) -> StageProgress:
+        """The progress that the records of the last `run` carry."""
+        return self._next_progress
+
+    @property
+    def buffered(self) -> int:
+        """Rows in memory that are not folded into the state."""
+        return sum(len(each.rows) for each in self._arriving.values())
+
+    def changelogs(self) -> list[Partition]:
+        """The changelog partitions that `restore` must be given in full."""
+        topics = (*self.stage.changelogs(), PARKED_TOPIC)
+        return [Partition(topic, self.input.number) for topic in topics]
+
+    def restore(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """One record of a changelog partition, in its order."""
+        text = key.decode()
+        if topic != PARKED_TOPIC:
+            self.store.restore(text, value)
+            return
+        stage, name = split_part(text)
+        if stage == self.stage.name:
+            self.parked.restore(name, value)
+
+    def restored(self) -> None:
+        """All changelogs were read."""
+        self.stage.restored(self.store)
+
+    def accept(self, record: Record) -> None:
+        """One record of the input. Rows of ticks that are done already are skipped."""
+        offset = record.offset()
+        if offset < self._next_offset:
+            return
+        self._next_offset = offset + 1
+        value = record.value()
+        if value is None:
+            return
+        batch = decode_batch(value)
+        if batch.tick <= self._progress.tick:
+            return
+        arriving = self._arriving.get(batch.tick)
+        if arriving is None:
+            arriving = self._arriving[batch.tick] = _Arriving(offset)
+        arriving.rows.extend(batch.rows)
+        if batch.header is not None:
+            arriving.seen.add(batch.upstream)
+            arriving.header = batch.header
+
+    def ready(self) -> TickHeader | None:
+        """The header of the tick that can be evaluated now, if all of it has arrived."""
+        if not self._arriving:
+            return None
+        arriving = self._arriving[min(self._arriving)]
+        header = arriving.header
+        if header is None:
+            return None
+        wanted = header.inputs if self._upstreams is None else self._upstreams
+        return header if len(arriving.seen) >= wanted else None
+
+    def missing(self) -> tuple[int, int] | None:
+        """(tick, punctuations seen) of a tick that has begun to arrive, for `status`."""
+        if not self._arriving:
+            return None
+        tick = min(self._arriving)
+        return tick, len(self._arriving[tick].seen)
+
+    def run(self, header: TickHeader, versions: Versions, keys_max: int) -> Written:
+        """Evaluates up to `keys_max` more keys of the tick that is ready."""
+        context = self._context(header, versions)
+        if self._keys is None:
+            self._plan(context)
+        keys = self._keys or []
+        chunk = keys[self._done_keys : self._done_keys + keys_max]
+        out = self._evaluate(chunk, context)
+        self._evaluated_to = chunk[-1] if chunk else self._evaluated_to
+        finished = self._done_keys + len(chunk) >= len(keys)
+        self._next_progress = self._advanced(header, finished, len(chunk))
+        records = self._records(out, header, finished)
+        return Written(records, finished, len(chunk))
+
+    def committed(self, finished: bool, keys: int) -> None:
+        """The transaction with the last `run`'s records is in the log."""
+        self.stage.committed(self.store.pending(), self.store)
+        self.store.commit()
+        self.parked.commit()
+        self._progress = self._next_progress
+        if finished:
+            del self._arriving[min(self._arriving)]
+            self._forget_plan()
+        else:
+            self._done_keys += keys
+
+    def aborted(self) -> None:
+        """The transaction did not happen: the state is as before the last `run`."""
+        changed = dict(self.store.pending())
+        self.store.abort()
+        self.parked.abort()
+        self.stage.aborted(changed, self.store)
+        self._next_progress = self._progress
+
+    def _forget_plan(self) -> None:
+        self._keys = None
+        self._rows = {}
+        self._done_keys = 0
+
+    def _context(self, header: TickHeader, versions: Versions) -> TickContext:
+        network, policy = versions.network(header.network), versions.policy(header.policy)
+        if network is None or policy is None:
+            raise LookupError(f"tick {header.n} names a version that this worker does not hold")
+        was = self._progress
+        before = (was.network, was.policy, was.rules)
+        return TickContext(
+            header,
+            network,
+            policy,
+            self._partitions,
+            renewed=was.tick > 0 and before != (header.network, header.policy, header.rules),
+            held_changed=was.held != header.held,
+        )
+
+    def _plan(self, context: TickContext) -> None:
+        """Which keys to evaluate: those with rows, those due, and those the stage asks for."""
+        rows: dict[str, list[Row]] = {}
+        for row in self._arriving[context.n].rows:
+            rows.setdefault(row.key, []).append(row)
+        if len(self.parked):
+            for key in sorted(rows) if not context.renewed else self.parked.keys():
+                held = self.parked.get(key)
+                if held is not None:
+                    rows.setdefault(key, []).extend(_decode_parked(held).rows)
+        wanted = set(rows)
+        if context.header.complete:
+            wanted.update(self.store.due_keys(context.at))
+        wanted.update(self.stage.also(rows, self.store, context))
+        keys = sorted(wanted)
+        if self._progress.within == context.n and self._progress.after is not None:
+            after = self._progress.after
+            keys = [key for key in keys if key > after]
+        self._keys, self._rows, self._done_keys = keys, rows, 0
+
+    def _evaluate(self, keys: Sequence[str], context: TickContext) -> Outputs:
+        """Evaluates the keys; if one raises, again with care, and that one is parked."""
+        out = Outputs(self._partitions)
+        evaluate, rows, store = self.stage.evaluate, self._rows, self.store
+        try:
+            for key in keys:
+                told = rows.get(key)
+                evaluate(key, sorted(set(told)) if told else (), store, context, out)
+        except Exception:  # the one boundary: a fault of ours stops a key, never the line
+            self.aborted()
+            return self._evaluate_with_care(keys, context)
+        for key in keys:
+            if len(self.parked) and self.parked.get(key) is not None:
+                self._unpark(key, out)
+        return out
+
+    def _evaluate_with_care(self, keys: Sequence[str], context: TickContext) -> Outputs:
+        out = Outputs(self._partitions)
+        for key in keys:
+            told = sorted(set(self._rows.get(key, ())))
+            mine = Outputs(self._partitions)
+            savepoint = self.store.savepoint()
+            try:
+                self.stage.evaluate(key, told, self.store, context, mine)
+            except Exception as error:  # as above
+                self.store.rollback(savepoint)
+                self._park(key, told, error, context, out)
+                continue
+            out.take(mine)
+            if self.parked.get(key) is not None:
+                self._unpark(key, out)
+        return out
+
+    def _park(
+        self, key: str, rows: list[Row], error: Exception, context: TickContext, out: Outputs
+    ) -> None:
+        text = f"{type(error).__name__}: {error}"
+        held = _encode(ParkedRows(1, None, rows, text))
+        if self.parked.get(key) == held:
+            return
+        self.parked.put(key, held)
+        record = Parked(
+            stage=self.stage.name,
+            partition=self.input.number,
+            key=key.replace("\x00", " ").replace("\x01", ""),
+            tick=context.n,
+            at=instant(context.at),
+            error=text,
+            rows=len(rows),
+        )
+        out.record("parked", part(self.name, key), record)
+
+    def _unpark(self, key: str, out: Outputs) -> None:
+        self.parked.delete(key)
+        out.record("parked", part(self.name, key), None)
+
+    def _advanced(self, header: TickHeader, finished: bool, keys: int) -> StageProgress:
+        if not finished:
+            return msgspec.structs.replace(
+                self._progress, within=header.n, after=self._evaluated_to, worker=self._worker
+            )
+        later = [each.first_offset for n, each in self._arriving.items() if n > header.n]
+        return msgspec.structs.replace(
+            self._progress,
+            tick=header.n,
+            at=instant(header.at),
+            offset=min(later, default=self._next_offset),
+            within=None,
+            after=None,
+            worker=self._worker,
+            network=header.network,
+            policy=header.policy,
+            rules=header.rules,
+            held=header.held,
+            counts={"keys": self._done_keys + keys, "state": len(self.store)},
+        )
+
+    def _records(self, out: Outputs, header: TickHeader, finished: bool) -> list[OutRecord]:
+        """Everything to write, in a fixed order: state, records for readers, rows, progress."""
+        number = self.input.number
+        records = [
+            OutRecord(self.stage.changelog_of(key), number, key.encode(), value)
+            for key, value in self.store.pending().items()
+        ]
+        records += [
+            OutRecord(PARKED_TOPIC, number, part(self.stage.name, key).encode(), value)
+            for key, value in self.parked.pending().items()
+        ]
+        records += [OutRecord(*record) for record in out.records]
+        records += batches(
+            out, self.name, header, self.stage.output_topic if finished else None, self._partitions
+        )
+        records.append(progress_record(self._next_progress))
+        return records
+
+
+def batches(
+    out: Outputs, upstream: str, header: TickHeader, ends: str | None, partitions: int
+) -> Iterable[OutRecord]:
+    """The rows as batches; `ends` names the topic of which every partition gets a punctuation."""
+    if ends is not None:
+        for number in range(partitions):
+            out.rows.setdefault((ends, header.n, number), [])
+    for (topic, tick, number), rows in sorted(out.rows.items()):
+        last = header if topic == ends and tick == header.n else None
+        for value in encode_batches(tick, upstream, rows, last):
+            yield OutRecord(topic, number, None, value)
+
+
+def progress_record(progress: StageProgress) -> OutRecord:
+    """The progress as its record; `progress` has one partition."""
+    key = progress_key(progress.stage, progress.topic, progress.partition)
+    return OutRecord("progress", 0, key.encode(), encode(progress))
+
+
+__all__ = [
+    "KeyedTask",
+    "OutRecord",
+    "RowKind",
+    "Versions",
+    "Written",
+    "batches",
+    "progress_key",
+    "progress_record",
+]

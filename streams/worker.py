@@ -1,0 +1,552 @@
+"""The engine's worker: a member of the group that runs tasks on the partitions it is given.
+
+One loop: consume a batch, hand each record to its task, evaluate what is ready, and write outputs,
+changed state, progress and input offsets in one Kafka transaction. State in memory is never newer
+than the last committed transaction; an abort is a normal case. Kafka shares out the partitions and
+fences whoever lost them; nothing here knows of other workers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.codec import FactDecoder
+from schemas.records import Tick
+from schemas.topics import FACT_TOPICS
+from schemas.units import millis
+from streams.clock import Clock
+from streams.control import TICKS, Control
+from streams.intake_task import IntakeTask
+from streams.log import (
+    Fenced,
+    GroupConsumer,
+    Log,
+    LogError,
+    OffsetGone,
+    Partition,
+    Rebalance,
+    TransactionAborted,
+    TransactionalProducer,
+)
+from streams.restore import Restoration
+from streams.rows import TickHeader
+from streams.stages.cells import Cells
+from streams.stages.incidents import Incidents
+from streams.stages.ledgers import Ledgers
+from streams.stages.links import Links
+from streams.stages.notices import Notices
+from streams.stages.stage import Stage
+from streams.store import StateTooNew
+from streams.task import KeyedTask, OutRecord
+from streams.ticker import Ticker, TickerSettings
+
+STAGES: tuple[type[Stage], ...] = (Links, Ledgers, Cells, Incidents, Notices)
+"""The keyed stages in the order of the flow; intake comes before them."""
+
+INPUT_TOPICS: tuple[str, ...] = (
+    *FACT_TOPICS,
+    "links-rows",
+    "ledgers-rows",
+    "cells-rows",
+    "incidents-rows",
+    "notices-rows",
+    TICKS.topic,
+)
+"""What the group subscribes to: every input of a stage, and `ticks` to choose the ticker."""
+
+LAST_STAGE = ("notices", "notices-rows")
+
+
+class EngineFailure(Exception):
+    """The engine cannot go on. `then` says what to do; `exit_code` is the process's."""
+
+    def __init__(self, what: str, then: str, exit_code: int) -> None:
+        super().__init__(f"{what}. {then}")
+        self.what, self.then, self.exit_code = what, then, exit_code
+
+
+EXIT_LOG = 4
+EXIT_FENCED = 10
+EXIT_STATE = 11
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How the worker runs. `group` is the consumer group, `name` this worker's unique name."""
+
+    group: str
+    name: str
+    records_max: int = 20_000
+    facts_per_chunk: int = 20_000
+    keys_per_chunk: int = 10_000
+    buffered_max: int = 400_000
+    poll_s: float = 0.005
+    idle_poll_s: float = 0.05
+    sync_timeout_s: float = 60.0
+    ticker: TickerSettings = field(default_factory=TickerSettings)
+    runs_ticker: bool = True
+
+
+class WorkerObserver(Protocol):
+    """Who hears of what the worker does: metrics and logs. Called on the worker's thread."""
+
+    def transaction(self, records: int, seconds: float) -> None: ...
+    def aborted(self, reason: str) -> None: ...
+    def facts(self, taken: int, refused: int) -> None: ...
+    def ticked(self, tick: Tick) -> None: ...
+    def assigned(self, partitions: Sequence[Partition]) -> None: ...
+    def revoked(self, partitions: Sequence[Partition]) -> None: ...
+    def restored(self, records: int, seconds: float) -> None: ...
+    def trouble(self, text: str) -> None: ...
+
+
+class Unobserved:
+    """An observer that nobody looks at."""
+
+    def transaction(self, records: int, seconds: float) -> None:
+        """Nothing."""
+
+    def aborted(self, reason: str) -> None:
+        """Nothing."""
+
+    def facts(self, taken: int, refused: int) -> None:
+        """Nothing."""
+
+    def ticked(self, tick: Tick) -> None:
+        """Nothing."""
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Nothing."""
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Nothing."""
+
+    def restored(self, records: int, seconds: float) -> None:
+        """Nothing."""
+
+    def trouble(self, text: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A snapshot of the worker. `tick_at` is the time T that has been reached everywhere."""
+
+    state: str
+    name: str
+    partitions: tuple[Partition, ...]
+    restoring: tuple[Partition, ...]
+    tick: int
+    tick_at: int | None
+    in_flight: int | None
+    waits_for: str
+    is_ticker: bool
+    facts: int
+    refused: int
+    transactions: int
+    aborts: int
+    trouble: str
+    network: str
+    policy: str
+
+
+class Worker(Rebalance):
+    """Runs until stopped. Make it with a log, then `run` it in a thread, or `step` it by hand."""
+
+    def __init__(
+        self,
+        log: Log,
+        settings: WorkerSettings,
+        clock: Clock,
+        observer: WorkerObserver | None = None,
+    ) -> None:
+        self._log = log
+        self._settings = settings
+        self._clock = clock
+        self._observer = observer or Unobserved()
+        self._decoder = FactDecoder()
+        self.control = Control(log)
+        self._consumer: GroupConsumer | None = None
+        self._producer: TransactionalProducer | None = None
+        self._partitions = 0
+        self._intake: dict[Partition, IntakeTask] = {}
+        self._keyed: dict[Partition, KeyedTask] = {}
+        self._restorations: list[Restoration] = []
+        self._paused: set[Partition] = set()
+        self._ticker: Ticker | None = None
+        self._ticker_thread: threading.Thread | None = None
+        self._ticker_stop = threading.Event()
+        self._ticker_failure: LogError | None = None
+        self._tick_seen = 0
+        self._state = "starting"
+        self._transactions = self._aborts = self._facts = self._refused = 0
+        self._trouble = ""
+
+    # Life.
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set, then leaves the group cleanly. Raises EngineFailure."""
+        try:
+            self.open()
+            while not stop.is_set():
+                busy = self.step(self._settings.poll_s)
+                if not busy and not stop.is_set():
+                    self.step(self._settings.idle_poll_s)
+        except Fenced as error:
+            raise EngineFailure(
+                error.what,
+                "Another process has this worker's name; give each its own and start again.",
+                EXIT_FENCED,
+            ) from error
+        except StateTooNew as error:
+            raise EngineFailure(
+                str(error), "Start the newer release; this one changed nothing.", EXIT_STATE
+            ) from error
+        except LogError as error:
+            raise EngineFailure(error.what, error.then, EXIT_LOG) from error
+        finally:
+            self.close()
+
+    def open(self) -> None:
+        """Connects, checks the topics, reads what is known, and joins the group."""
+        counts = self._log.partition_counts([*INPUT_TOPICS, "lines"])
+        missing = [topic for topic, count in counts.items() if count == 0]
+        if missing:
+            raise LogError(
+                f"topics are missing: {', '.join(missing)}", "Run: slipwatch topics create"
+            )
+        self._partitions = counts[LAST_STAGE[1]]
+        self._check_counts(counts)
+        self.control.open(self._settings.sync_timeout_s)
+        self._producer = self._log.transactional_producer(self._settings.name)
+        self._consumer = self._log.group_consumer(self._settings.group, INPUT_TOPICS, self)
+        self._state = "running"
+
+    def _check_counts(self, counts: Mapping[str, int]) -> None:
+        inner = [topic for topic in counts if topic.endswith("-rows")]
+        wrong = [topic for topic in (*inner, "lines") if counts[topic] != self._partitions]
+        if wrong:
+            raise LogError(
+                f"{wrong[0]} has {counts[wrong[0]]} partitions and {LAST_STAGE[1]} "
+                f"{self._partitions}; state is split by partition, so they must be equal",
+                "Restore the topic, or choose a new prefix and rebuild from the facts.",
+            )
+
+    def close(self) -> None:
+        """Leaves the group and lets go of everything; what was committed stays."""
+        self._state = "stopped"
+        self._stop_ticker()
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+        for restoration in self._restorations:
+            restoration.close()
+        self._restorations.clear()
+        self.control.close()
+
+    # Assignment.
+
+    def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Makes a task of each partition, where its progress stands; state follows."""
+        self.control.sync(self._settings.sync_timeout_s)
+        begins = self._log.begin_offsets([p for p in partitions if p.topic != TICKS.topic])
+        offsets: dict[Partition, int] = {}
+        restoring: list[KeyedTask] = []
+        for partition in partitions:
+            if partition == TICKS:
+                self._start_ticker()
+                offsets[partition] = 0
+                continue
+            task = self._make(partition, begins[partition])
+            offsets[partition] = task.progress.offset
+            if isinstance(task, KeyedTask):
+                restoring.append(task)
+        if restoring:
+            self._restorations.append(Restoration(self._log, restoring))
+        self._paused.update(p for p in partitions if p not in self._intake)
+        self._observer.assigned(partitions)
+        return offsets
+
+    def _make(self, partition: Partition, begin: int) -> IntakeTask | KeyedTask:
+        name = self._settings.name
+        if partition.topic in FACT_TOPICS:
+            progress = self.control.progress_of("intake", partition)
+            self._check_offset(partition, progress.offset if progress else begin, begin)
+            taken = IntakeTask(partition, self._partitions, progress, begin, self._decoder, name)
+            self._intake[partition] = taken
+            return taken
+        stage = next(made for made in STAGES if made().input_topic == partition.topic)()
+        progress = self.control.progress_of(stage.name, partition)
+        self._check_offset(partition, progress.offset if progress else begin, begin)
+        upstreams = None if stage.name == "links" else self._partitions
+        task = KeyedTask(
+            stage, partition.number, self._partitions, upstreams, progress, begin, name
+        )
+        self._keyed[partition] = task
+        return task
+
+    def _check_offset(self, partition: Partition, offset: int, begin: int) -> None:
+        if offset < begin:
+            raise OffsetGone(
+                f"{partition.topic}/{partition.number} begins at offset {begin}, but this "
+                f"installation has only taken it in up to {offset}",
+                "Records were deleted before they were read. Lengthen the topic's retention; "
+                "to accept the loss, choose a new prefix and rebuild from what is left.",
+            )
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Drops the tasks; their state is in the log."""
+        gone = set(partitions)
+        for partition in partitions:
+            self._intake.pop(partition, None)
+            self._keyed.pop(partition, None)
+            self._paused.discard(partition)
+        if TICKS in gone:
+            self._stop_ticker()
+        for restoration in list(self._restorations):
+            if restoration.drop(gone):
+                self._restorations.remove(restoration)
+        self._observer.revoked(partitions)
+
+    # Ticking.
+
+    def _start_ticker(self) -> None:
+        if not self._settings.runs_ticker:
+            return
+        ticker = self.make_ticker()
+        self._ticker_stop = threading.Event()
+        self._ticker = ticker
+        self._ticker_thread = threading.Thread(
+            target=self._tick_on, args=(ticker, self._ticker_stop), name="ticker", daemon=True
+        )
+        self._ticker_thread.start()
+
+    def make_ticker(self) -> Ticker:
+        """A ticker on this worker's view of the whole."""
+        name, topic = LAST_STAGE
+        last = [Partition(topic, number) for number in range(self._partitions)]
+        return Ticker(
+            self._log,
+            self.control,
+            self._clock,
+            self._settings.ticker,
+            f"{self._settings.group}-ticker",
+            (name, last),
+        )
+
+    def _tick_on(self, ticker: Ticker, stop: threading.Event) -> None:
+        try:
+            ticker.open()
+            while not stop.is_set():
+                if not ticker.step():
+                    self.control.changed.wait(self._settings.poll_s)
+                    self.control.changed.clear()
+                    time.sleep(0.001)
+        except LogError as error:
+            if not stop.is_set():
+                self._ticker_failure = error
+        finally:
+            ticker.close()
+
+    def _stop_ticker(self) -> None:
+        self._ticker_stop.set()
+        if self._ticker_thread is not None:
+            self._ticker_thread.join()
+        self._ticker = self._ticker_thread = None
+
+    def _mind_ticker(self) -> None:
+        """A ticker that was fenced stays down; one that lost the broker is started again."""
+        failure = self._ticker_failure
+        if failure is None:
+            return
+        self._ticker_failure = None
+        self._trouble = failure.what
+        self._observer.trouble(failure.what)
+        was = self._ticker
+        self._stop_ticker()
+        if was is not None and not isinstance(failure, Fenced):
+            self.control.sync(self._settings.sync_timeout_s)
+            self._start_ticker()
+
+    # The loop.
+
+    def step(self, timeout_s: float) -> bool:
+        """One turn of the loop; says whether anything was done."""
+        assert self._consumer is not None, "open() comes first"
+        records = self._consumer.consume(self._settings.records_max, timeout_s)
+        intake, keyed = self._intake, self._keyed
+        for record in records:
+            partition = (record.topic(), record.partition())
+            task = intake.get(partition) or keyed.get(partition)  # type: ignore[call-overload]
+            if task is not None:
+                task.accept(record)
+        self.control.poll()
+        self._mind_ticker()
+        restored = self._restore()
+        did = self._work()
+        self._hold_back()
+        return bool(records) or did or restored
+
+    def _restore(self) -> bool:
+        for restoration in list(self._restorations):
+            if restoration.step():
+                self._restorations.remove(restoration)
+                done = [task.input for task in restoration.tasks]
+                self._resume(done)
+                self._observer.restored(restoration.records, restoration.seconds)
+            return True
+        return False
+
+    def _resume(self, partitions: Sequence[Partition]) -> None:
+        assert self._consumer is not None, "open() comes first"
+        resumed = [p for p in partitions if p in self._paused]
+        self._paused.difference_update(resumed)
+        self._consumer.resume(resumed)
+
+    def _work(self) -> bool:
+        """Evaluates every task that is ready, each one chunk, in one transaction."""
+        tick = self.control.tick
+        ready = self._ready_intake(tick)
+        headers: list[tuple[KeyedTask, TickHeader]] = []
+        restoring = {p for restoration in self._restorations for p in restoration.inputs()}
+        for stage_topic in INPUT_TOPICS:
+            for partition, task in self._keyed.items():
+                if partition.topic != stage_topic or partition in restoring:
+                    continue
+                header = task.ready()
+                if header is not None and self._holds(header.network, header.policy):
+                    headers.append((task, header))
+        if not ready and not headers:
+            return False
+        self._transact(tick, ready, headers)
+        return True
+
+    def _holds(self, network: str, policy: str) -> bool:
+        return self.control.network(network) is not None and self.control.policy(policy) is not None
+
+    def _ready_intake(self, tick: Tick | None) -> list[IntakeTask]:
+        if tick is None:
+            return []
+        if tick.n > self._tick_seen:
+            self._tick_seen = tick.n
+            self._observer.ticked(tick)
+        lacking = [task for task in self._intake.values() if task.lacks(tick)]
+        if lacking and self._consumer is not None:
+            positions = self._consumer.positions([task.input for task in lacking])
+            for task in lacking:
+                task.reached(positions.get(task.input, 0))
+        chunk = self._settings.facts_per_chunk
+        return [task for task in self._intake.values() if task.ready(tick, chunk)]
+
+    def _transact(
+        self,
+        tick: Tick | None,
+        intake: Sequence[IntakeTask],
+        keyed: Sequence[tuple[KeyedTask, TickHeader]],
+    ) -> None:
+        assert self._producer is not None and self._consumer is not None, "open() comes first"
+        began = time.monotonic()
+        producer = self._producer
+        producer.begin()
+        written = 0
+        offsets: dict[Partition, int] = {}
+        took: list[tuple[KeyedTask, bool, int]] = []
+        try:
+            for task in intake:
+                assert tick is not None, "intake is only ready for a tick"
+                chunk = task.run(tick, self._settings.facts_per_chunk)
+                written += self._produce(producer, chunk.records)
+                offsets[task.input] = task.next_progress.offset
+            for stage_task, header in keyed:
+                chunk = stage_task.run(header, self.control, self._settings.keys_per_chunk)
+                written += self._produce(producer, chunk.records)
+                took.append((stage_task, chunk.finished, chunk.keys))
+                offsets[stage_task.input] = stage_task.next_progress.offset
+            producer.send_offsets(offsets, self._consumer.group_metadata())
+            producer.commit()
+        except TransactionAborted as error:
+            producer.abort()
+            for task in intake:
+                task.aborted()
+            for stage_task, _ in keyed:
+                stage_task.aborted()
+            self._aborts += 1
+            self._observer.aborted(error.what)
+            return
+        for task in intake:
+            task.committed()
+            self._facts += task.last_counts[0]
+            self._refused += task.last_counts[1]
+            self._observer.facts(*task.last_counts)
+        for stage_task, finished, keys in took:
+            stage_task.committed(finished, keys)
+        self._transactions += 1
+        self._observer.transaction(written, time.monotonic() - began)
+
+    @staticmethod
+    def _produce(producer: TransactionalProducer, records: Sequence[OutRecord]) -> int:
+        for record in records:
+            producer.produce(record.topic, record.partition, record.key, record.value)
+        return len(records)
+
+    def _hold_back(self) -> None:
+        """Pauses inputs that fill memory faster than ticks empty it, and lets them go again."""
+        assert self._consumer is not None, "open() comes first"
+        limit = self._settings.buffered_max
+        share = max(1, limit // max(1, len(self._intake)))
+        for partition, task in self._intake.items():
+            full = task.buffered >= share
+            if full and partition not in self._paused:
+                self._paused.add(partition)
+                self._consumer.pause([partition])
+            elif not full and partition in self._paused and task.buffered < share // 2:
+                self._resume([partition])
+
+    # Telling.
+
+    def status(self) -> WorkerStatus:
+        """What the worker is doing; safe to call from any thread."""
+        restoring = tuple(p for r in list(self._restorations) for p in r.inputs())
+        ticker = self._ticker
+        tick = self.control.tick
+        name, topic = LAST_STAGE
+        last = [Partition(topic, number) for number in range(self._partitions)]
+        done = self.control.done(name, last) if last else 0
+        reached = [self.control.progress_of(name, p) for p in last]
+        times = [millis(each.at) for each in reached if each is not None and each.at is not None]
+        trouble = ticker.trouble if ticker is not None and ticker.trouble else self._trouble
+        return WorkerStatus(
+            state="restoring" if restoring and self._state == "running" else self._state,
+            name=self._settings.name,
+            partitions=tuple(sorted([*list(self._intake), *list(self._keyed)])),
+            restoring=restoring,
+            tick=done,
+            tick_at=min(times) if times else None,
+            in_flight=tick.n if tick is not None and tick.n > done else None,
+            waits_for=self._waits_for(tick),
+            is_ticker=ticker is not None,
+            facts=self._facts,
+            refused=self._refused,
+            transactions=self._transactions,
+            aborts=self._aborts,
+            trouble=trouble,
+            network=tick.network if tick is not None else "",
+            policy=tick.policy if tick is not None else "",
+        )
+
+    def _waits_for(self, tick: Tick | None) -> str:
+        """What holds the tick up here, in words; empty when nothing does."""
+        if tick is None:
+            return ""
+        for task in list(self._intake.values()):
+            lacks = task.lacks(tick)
+            if lacks:
+                return f"{task.name} is {lacks} records short of the cut of tick {tick.n}"
+        return ""
