@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.records import AlertState, Outcome, Progress, Severity, Standing
+from schemas.records import AlertState, Progress, Severity, Standing
 
 
 class Answer(BaseModel):
@@ -222,45 +221,6 @@ class AlertAnswer(Answer):
     told: tuple[Told, ...]
 
 
-class Fact(Answer):
-    """One fact as its source told it; `age_seconds` from when it was told to the tick."""
-
-    event_id: str
-    source: str
-    family: str
-    kind: str
-    says: str
-    occurred_at: dt.datetime
-    recorded_at: dt.datetime
-    age_seconds: int
-    details: dict[str, str | int | bool]
-
-
-class Verdict(Answer):
-    """What one rule says, since the tick `tick`; it holds until `next_fire_at`."""
-
-    tick: int
-    at: dt.datetime
-    rule: str
-    outcome: Outcome
-    reason: str
-    text: str
-    value: str | None
-    threshold: str | None
-    threshold_source: str | None
-    next_fire_at: dt.datetime | None
-    severity: Severity | None
-    alert_id: str | None
-
-
-class Baselines(Answer):
-    """What was asked for, what was first promised, and what is promised now."""
-
-    requested: Statement | None
-    first_confirmed: Statement | None
-    last_confirmed: Statement | None
-
-
 class FeedStatus(Answer):
     source: str
     tick: int
@@ -290,31 +250,6 @@ class NotificationLine(Answer):
     text: str
     next_step: str
     deliveries: tuple[Delivery, ...]
-
-
-class Explanation(Answer):
-    """Why the system says what it says of a line, feed, alert or notification.
-
-    `order`, `baselines` and `feed` show the present and are absent when an earlier tick is asked
-    for; verdicts, alerts and who was told are as of that tick, and `facts` those recorded by then.
-    """
-
-    as_of: AsOf
-    id: str
-    about: Literal["line", "feed", "alert", "notification"]
-    is_past: bool
-    summary: str
-    order: OrderLine | None = None
-    feed: FeedStatus | None = None
-    notification: NotificationLine | None = None
-    baselines: Baselines | None = None
-    facts: tuple[Fact, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
-    past_verdicts: tuple[Verdict, ...] = ()
-    past_verdicts_left_out: int = 0
-    alerts: tuple[Alert, ...] = ()
-    events: tuple[AlertEvent, ...] = ()
-    told: tuple[Told, ...] = ()
 
 
 class DeadLetterLine(Answer):

@@ -43,14 +43,22 @@ GATE_TOPIC = "notices-rows"
 assert all(name in TOPIC_BY_NAME for name in (*TICK_TOPICS, *LIVE_TOPICS, GATE_TOPIC))
 
 
+TOMBSTONE_TICK_HEADER = "tick"
+"""A tombstone has no body to name its tick, so its header does: decimal digits."""
+
+
 class Message(NamedTuple):
-    """One record as read; `topic` is its name in `schemas.topics`, `value` None a tombstone."""
+    """One record as read; `topic` is its name in `schemas.topics`, `value` None a tombstone.
+
+    `tombstone_tick` is the tick in a tombstone's header.
+    """
 
     topic: str
     partition: int
     offset: int
     key: str
     value: bytes | None
+    tombstone_tick: int | None = None
 
 
 class Position(NamedTuple):
@@ -70,9 +78,9 @@ _stamp = msgspec.json.Decoder(_Stamp)
 
 
 def tick_of(message: Message) -> int | None:
-    """The tick that made the record; None for a tombstone; raises msgspec.DecodeError."""
+    """The tick that made the record, None if nothing says; raises msgspec.DecodeError."""
     if not message.value:
-        return None
+        return message.tombstone_tick
     if message.topic == "lines":
         return decode_line(message.value).tick
     return _stamp.decode(message.value).tick
@@ -138,7 +146,7 @@ class Cut:
         }
 
     def _effective_tick(self, at: Partition, message: Message) -> int:
-        """A tombstone, and a record that is none, go with the record before them."""
+        """What names no tick goes with the record before it on its partition."""
         try:
             stated = tick_of(message)
         except msgspec.DecodeError:

@@ -34,6 +34,7 @@ from console.cut import (
     GATE_TOPIC,
     LIVE_TOPICS,
     TICK_TOPICS,
+    TOMBSTONE_TICK_HEADER,
     Cut,
     Gate,
     Message,
@@ -49,7 +50,7 @@ BATCH_RECORDS = 10_000
 BUILD_COMMIT_RECORDS = 100_000
 """Records a transaction while the model is first built and nobody may read it yet."""
 
-BROKER_TIMEOUT_SECONDS = 10.0
+BROKER_TIMEOUT_SECONDS = 5.0
 CHECK_EVERY_MS = 1_000
 BACKOFF_SECONDS_MIN = 0.5
 BACKOFF_SECONDS_MAX = 15.0
@@ -179,6 +180,7 @@ class Broker:
             message.offset() or 0,
             (key or b"").decode(errors="replace"),
             value,
+            None if value else _tombstone_tick(message),
         )
 
     def _named(self, at: Partition, offset: int) -> TopicPartition:
@@ -356,6 +358,13 @@ def _consumer(client_config: Mapping[str, str], isolation: str) -> Consumer:
         "logger": _librdkafka,
     }
     return Consumer(config)
+
+
+def _tombstone_tick(message: KafkaMessage) -> int | None:
+    for name, value in message.headers() or ():
+        if name == TOMBSTONE_TICK_HEADER and isinstance(value, bytes) and value.isdigit():
+            return int(value)
+    return None
 
 
 def _is_past(reached: Mapping[Partition, int], ends: Mapping[Partition, int]) -> bool:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from pydantic import Field
+from sqlalchemy import Connection, Select, func, select
 
+from console import tables
 from console.answers import Answer, AsOf, FeedStatus, HeldPartition, NotificationLine
+from console.reading import NotBuilt, answer, read_as_of, read_records
+from console.rows import SEVERITY_RANK
+from console.telling import as_notifications, owed_notifications
+from schemas import records
+from schemas.units import UtcMillis, instant
+
+FLOW: tuple[str, ...] = ("intake", "links", "ledgers", "cells", "incidents", "notices")
+"""The stages in the order in which a tick passes them."""
+
+LISTED_MAX = 100
+"""Parked keys and unreadable records that a status lists."""
 
 
 class PartitionProgress(Answer):
@@ -93,3 +107,149 @@ class Status(Answer):
         description="When the view was last level with the topics, by its own clock."
     )
     view_problem: str | None = Field(description="Why the view cannot read the topics, if so.")
+
+
+def read_status(connection: Connection) -> Status:
+    """The whole system in one answer; answers before the first tick too."""
+    try:
+        as_of = read_as_of(connection)
+    except NotBuilt:
+        as_of = None
+    view = connection.execute(select(tables.state.c.checked_at, tables.state.c.problem)).one()
+    tick = tables.ticks.c
+    written = read_records(
+        connection, select(tick.body).order_by(tick.n.desc()).limit(1), records.Tick
+    )
+    newest = written[0] if written else None
+    partitions = _partitions(connection)
+    feed, letter, number = tables.feeds.c, tables.dead_letters.c, tables.unlinked.c
+    blind = read_records(
+        connection,
+        select(feed.body).where(feed.blind.is_(True)).order_by(feed.source),
+        records.FeedStatus,
+    )
+    waiting = connection.execute(select(func.sum(number.waiting))).scalar()
+    undelivered, oldest = _undelivered(connection)
+    alert, line = tables.alerts.c, tables.order_lines.c
+    by_rank = _counts(
+        connection,
+        select(alert.severity_rank, func.count())
+        .where(alert.state == records.AlertState.OPEN.value)
+        .group_by(alert.severity_rank),
+    )
+    return Status(
+        as_of=as_of,
+        newest_tick=None if newest is None else AsOf(tick=newest.n, at=newest.at),
+        newest_is_complete=newest is not None and newest.complete,
+        held_back_by=() if newest is None else _held_back_by(partitions, newest.n),
+        held_sources=tuple(
+            HeldPartition.model_validate(held) for held in (newest.held if newest else ())
+        ),
+        stages=_stages(partitions),
+        partitions=partitions,
+        workers=_workers(partitions),
+        feeds=connection.execute(select(func.count()).select_from(tables.feeds)).scalar() or 0,
+        blind_feeds=tuple(answer(FeedStatus, each) for each in blind),
+        open_alerts={name.value: by_rank.get(rank, 0) for name, rank in SEVERITY_RANK.items()},
+        order_lines=_counts(
+            connection, select(line.standing, func.count()).group_by(line.standing)
+        ),
+        dead_letters=_count(
+            connection,
+            select(func.count(), func.min(letter.at)).where(letter.retried_at.is_(None)),
+        ),
+        unlinked=_count(connection, select(func.count(), func.min(number.since))),
+        facts_waiting=int(waiting or 0),
+        parked=_parked(connection),
+        undelivered=undelivered,
+        oldest_undelivered=oldest,
+        unreadable=_unreadable(connection),
+        view_checked_at=_instant(view.checked_at),
+        view_problem=view.problem,
+    )
+
+
+def _partitions(connection: Connection) -> tuple[PartitionProgress, ...]:
+    found = read_records(connection, select(tables.progress.c.body), records.StageProgress)
+    stands = (
+        PartitionProgress(
+            stage=each.stage,
+            topic=each.topic,
+            partition=each.partition,
+            tick=each.tick,
+            worker=each.worker,
+            is_partly_done=each.within is not None,
+        )
+        for each in found
+    )
+    return tuple(sorted(stands, key=lambda at: (_place(at.stage), at.topic, at.partition)))
+
+
+def _place(stage: str) -> tuple[int, str]:
+    return (FLOW.index(stage) if stage in FLOW else len(FLOW), stage)
+
+
+def _held_back_by(
+    partitions: tuple[PartitionProgress, ...], newest: int
+) -> tuple[PartitionProgress, ...]:
+    behind = [at for at in partitions if at.tick < newest]
+    return tuple(at for at in behind if at.stage == behind[0].stage)
+
+
+def _stages(partitions: tuple[PartitionProgress, ...]) -> tuple[StageStanding, ...]:
+    names = dict.fromkeys(at.stage for at in partitions)
+    return tuple(
+        StageStanding(
+            stage=name,
+            partitions=sum(1 for at in partitions if at.stage == name),
+            tick_min=min(at.tick for at in partitions if at.stage == name),
+            tick_max=max(at.tick for at in partitions if at.stage == name),
+        )
+        for name in names
+    )
+
+
+def _workers(partitions: tuple[PartitionProgress, ...]) -> tuple[WorkerStanding, ...]:
+    names = sorted({at.worker for at in partitions if at.worker})
+    return tuple(
+        WorkerStanding(
+            worker=name,
+            partitions=sum(1 for at in partitions if at.worker == name),
+            tick_min=min(at.tick for at in partitions if at.worker == name),
+        )
+        for name in names
+    )
+
+
+def _undelivered(connection: Connection) -> tuple[Count, NotificationLine | None]:
+    told = tables.notifications.c
+    owed = told.notification_id.in_(owed_notifications())
+    count = _count(connection, select(func.count(), func.min(told.at)).where(owed))
+    oldest = select(told.body).where(owed).order_by(told.at, told.notification_id).limit(1)
+    found = read_records(connection, oldest, records.Notification)
+    return count, (as_notifications(connection, found)[0] if found else None)
+
+
+def _parked(connection: Connection) -> tuple[Parked, ...]:
+    query = select(tables.parked.c.body).order_by(tables.parked.c.message_key).limit(LISTED_MAX)
+    return tuple(answer(Parked, each) for each in read_records(connection, query, records.Parked))
+
+
+def _unreadable(connection: Connection) -> tuple[Unreadable, ...]:
+    bad = tables.unreadable.c
+    query = select(tables.unreadable).order_by(bad.topic, bad.partition, bad.offset)
+    found = connection.execute(query.limit(LISTED_MAX)).mappings()
+    return tuple(Unreadable.model_validate(dict(row)) for row in found)
+
+
+def _counts(connection: Connection, query: Select[Any]) -> dict[Any, int]:
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _count(connection: Connection, query: Select[Any, Any]) -> Count:
+    count, oldest = connection.execute(query).one()
+    return Count(count=count, oldest_at=_instant(oldest))
+
+
+def _instant(at: UtcMillis | None) -> dt.datetime | None:
+    return None if at is None else instant(at)

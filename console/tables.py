@@ -86,6 +86,7 @@ order_lines = _table(
     _text("standing"),
     _count("tick"),
     _text("body"),
+    _index("order_lines", "standing"),
     replaced_by=("line_id",),
 )
 line_facts = _table(
