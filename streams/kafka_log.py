@@ -1,4 +1,4 @@
-"""The log on Kafka, by confluent-kafka: the only file that holds its clients for the engine.
+"""The log on Kafka, by confluent-kafka.
 
 Every call that can fail answers with an error of `streams.log`, which says what happened and what
 to do. Topic names carry the installation's prefix here and nowhere else.
@@ -6,13 +6,11 @@ to do. Topic names carry the installation's prefix here and nowhere else.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_INVALID,
     TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
     IsolationLevel,
@@ -24,41 +22,13 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streams.log import (
-    EndOffsets,
-    Fenced,
-    LogError,
-    OffsetGone,
-    Partition,
-    Rebalance,
-    Record,
-    TransactionAborted,
-    Unavailable,
-)
+from streams.kafka_clients import KafkaGroupConsumer, KafkaProducer, KafkaReader
+from streams.kafka_errors import CALL_TIMEOUT_S, translate
+from streams.log import EndOffsets, Partition, Rebalance, Unavailable
 
-CALL_TIMEOUT_S = 15.0
 QUEUE_MESSAGES_MAX = 2_000_000
 QUEUE_KBYTES_MAX = 1 << 20
 FETCH_BYTES_MAX = 8 << 20
-
-_FENCED = {
-    KafkaError._FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError.FENCED_INSTANCE_ID,
-}
-_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
-_PASSING = {
-    KafkaError._PARTITION_EOF,
-    KafkaError._TRANSPORT,
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TIMED_OUT,
-    KafkaError._RESOLVE,
-    KafkaError._MAX_POLL_EXCEEDED,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,70 +42,6 @@ class KafkaLogSettings:
     session_timeout_ms: int = 10_000
     transaction_timeout_ms: int = 10_000
     compression: str = "lz4"
-
-
-class _Renamed:
-    """A record under its name without the prefix."""
-
-    __slots__ = ("_message", "_topic")
-
-    def __init__(self, message: Message, prefix_length: int) -> None:
-        self._message = message
-        self._topic = (message.topic() or "")[prefix_length:]
-
-    def topic(self) -> str:
-        return self._topic
-
-    def partition(self) -> int:
-        return self._message.partition() or 0
-
-    def offset(self) -> int:
-        return self._message.offset() or 0
-
-    def key(self) -> bytes | None:
-        return self._message.key()  # type: ignore[return-value]
-
-    def value(self) -> bytes | None:
-        return self._message.value()  # type: ignore[return-value]
-
-
-def _records(messages: Sequence[Message], prefix: str) -> list[Record]:
-    """The messages that are records; raises for the errors among them that do not pass."""
-    good: list[Record] = []
-    length = len(prefix)
-    for message in messages:
-        error = message.error()
-        if error is None:
-            good.append(_Renamed(message, length) if length else message)  # type: ignore[arg-type]
-            continue
-        if error.code() in _GONE:
-            raise OffsetGone(
-                f"records of {message.topic()}/{message.partition()} that must be read are gone "
-                f"({error.str()})",
-                "Lengthen the topic's retention; to accept the loss, choose a new prefix and "
-                "rebuild from what is left.",
-            )
-        if error.fatal():
-            raise _translate(error)
-        if error.code() not in _PASSING:
-            raise LogError(f"reading {message.topic()} failed: {error.str()}")
-    return good
-
-
-def _translate(error: KafkaError) -> LogError:
-    text = error.str()
-    if error.code() in _FENCED:
-        return Fenced(f"another process took over this one's identity ({text})")
-    if error.txn_requires_abort():
-        return TransactionAborted(f"the transaction was aborted: {text}")
-    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-        return LogError(
-            f"a record is larger than the broker takes: {text}",
-            "Raise max.message.bytes of the topic, or lower the limits in the policy.",
-        )
-    if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
-        return Unavailable(f"the broker did not answer: {text}", "Is it running and reachable?")
-    return LogError(f"the broker refused: {text}")
 
 
 class KafkaLog:
@@ -223,7 +129,7 @@ class KafkaLog:
         try:
             producer.init_transactions(3 * CALL_TIMEOUT_S)
         except KafkaException as error:
-            raise _translate(error.args[0]) from error
+            raise translate(error.args[0]) from error
         return KafkaProducer(producer, self._settings.prefix)
 
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
@@ -267,7 +173,7 @@ class KafkaLog:
             stable = self._probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
             high = self._uncommitted.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
         except KafkaException as error:
-            raise _translate(error.args[0]) from error
+            raise translate(error.args[0]) from error
         if stable is None or high is None:
             raise Unavailable(f"{partition.topic}/{partition.number} did not say where it ends")
         return EndOffsets(stable[1], max(high[1], stable[1]))
@@ -282,7 +188,7 @@ class KafkaLog:
             try:
                 found = self._probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
             except KafkaException as error:
-                raise _translate(error.args[0]) from error
+                raise translate(error.args[0]) from error
             if found is None:
                 raise Unavailable(f"{partition.topic}/{partition.number} did not answer")
             begins[partition] = found[0]
@@ -293,7 +199,7 @@ class KafkaLog:
         try:
             metadata = self._admin_client().list_topics(timeout=CALL_TIMEOUT_S)
         except KafkaException as error:
-            raise _translate(error.args[0]) from error
+            raise translate(error.args[0]) from error
         found = metadata.topics
         return {
             topic: len(found[self._name(topic)].partitions) if self._name(topic) in found else 0
@@ -334,198 +240,3 @@ class KafkaLog:
         if self._admin is None:
             self._admin = AdminClient(self._client())
         return self._admin
-
-
-class KafkaGroupConsumer:
-    """A member of the group. Assignments arrive inside `consume`, on the caller's thread."""
-
-    def __init__(
-        self,
-        consumer: Consumer,
-        topics: list[str],
-        rebalance: Rebalance,
-        prefix: str,
-        incremental: bool,
-    ) -> None:
-        self._consumer = consumer
-        self._rebalance = rebalance
-        self._prefix = prefix
-        self._incremental = incremental
-        self._failure: Exception | None = None
-        consumer.subscribe(
-            topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-        )
-
-    def _partition(self, where: TopicPartition) -> Partition:
-        return Partition(where.topic[len(self._prefix) :], where.partition)
-
-    def _where(self, partition: Partition, offset: int | None = None) -> TopicPartition:
-        name = self._prefix + partition.topic
-        if offset is None:
-            return TopicPartition(name, partition.number)
-        return TopicPartition(name, partition.number, offset)
-
-    def _assigned(self, consumer: Consumer, wheres: list[TopicPartition]) -> None:
-        try:
-            offsets = self._rebalance.assigned([self._partition(where) for where in wheres])
-            starts = [self._where(partition, offset) for partition, offset in offsets.items()]
-            if self._incremental:
-                consumer.incremental_assign(starts)
-            else:
-                consumer.assign(starts)
-            consumer.pause([self._where(partition) for partition in offsets])
-        except (LogError, LookupError) as error:
-            # Raised again by `consume`: the client swallows what its callbacks raise.
-            self._failure = error
-
-    def _revoked(self, consumer: Consumer, wheres: list[TopicPartition]) -> None:
-        try:
-            self._rebalance.revoked([self._partition(where) for where in wheres])
-        finally:
-            if self._incremental:
-                consumer.incremental_unassign(wheres)
-            else:
-                consumer.unassign()
-
-    def consume(self, records_max: int, timeout_s: float) -> Sequence[Record]:
-        """Takes part in rebalances, then reads."""
-        try:
-            messages = self._consumer.consume(records_max, timeout_s)
-        except KafkaException as error:
-            raise _translate(error.args[0]) from error
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        return _records(messages, self._prefix)
-
-    def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
-        """Where reading stands; a partition of which nothing was read yet is left out."""
-        wheres = self._consumer.position([self._where(p) for p in partitions])
-        return {self._partition(where): where.offset for where in wheres if where.offset >= 0}
-
-    def seek(self, partition: Partition, offset: int) -> None:
-        """Reads on from there."""
-        self._consumer.seek(self._where(partition, offset))
-
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        """Reads no more of these."""
-        self._consumer.pause([self._where(p) for p in partitions])
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        """Reads these again."""
-        self._consumer.resume([self._where(p) for p in partitions])
-
-    def group_metadata(self) -> Any:
-        """What fences a member that was left behind."""
-        return self._consumer.consumer_group_metadata()
-
-    def close(self) -> None:
-        """Leaves the group."""
-        self._consumer.close()
-
-
-class KafkaReader:
-    """A reader outside any group."""
-
-    def __init__(self, consumer: Consumer, prefix: str) -> None:
-        self._consumer = consumer
-        self._prefix = prefix
-        self._starts: dict[Partition, int] = {}
-
-    def assign(self, offsets: Mapping[Partition, int]) -> None:
-        """Reads these partitions from there."""
-        self._starts = dict(offsets)
-        self._consumer.assign(
-            [TopicPartition(self._prefix + p.topic, p.number, at) for p, at in offsets.items()]
-        )
-
-    def read(self, records_max: int, timeout_s: float) -> Sequence[Record]:
-        """The next committed records."""
-        try:
-            messages = self._consumer.consume(records_max, timeout_s)
-        except KafkaException as error:
-            raise _translate(error.args[0]) from error
-        return _records(messages, self._prefix)
-
-    def positions(self) -> Mapping[Partition, int]:
-        """Where reading stands; where it began as long as nothing was read."""
-        if not self._starts:
-            return {}
-        wheres = self._consumer.position(
-            [TopicPartition(self._prefix + p.topic, p.number) for p in self._starts]
-        )
-        found = dict(self._starts)
-        for where in wheres:
-            if where.offset != OFFSET_INVALID and where.offset >= 0:
-                found[Partition(where.topic[len(self._prefix) :], where.partition)] = where.offset
-        return found
-
-    def close(self) -> None:
-        """Reads no more."""
-        self._consumer.close()
-
-
-class KafkaProducer:
-    """A transactional producer."""
-
-    def __init__(self, producer: Producer, prefix: str) -> None:
-        self._producer = producer
-        self._prefix = prefix
-
-    def begin(self) -> None:
-        """Begins a transaction."""
-        self._call(self._producer.begin_transaction)
-
-    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
-        """One record of the transaction; waits while the client's queue is full."""
-        while True:
-            try:
-                self._producer.produce(self._prefix + topic, value, key, partition)
-            except BufferError:
-                self._producer.poll(0.01)
-            except KafkaException as error:
-                raise _translate(error.args[0]) from error
-            else:
-                return
-
-    def flush(self) -> None:
-        """Waits until the broker has taken every record."""
-        left = self._producer.flush(CALL_TIMEOUT_S)
-        if left:
-            raise TransactionAborted(f"{left} records were not taken by the broker in time")
-
-    def send_offsets(self, offsets: Mapping[Partition, int], metadata: Any) -> None:
-        """Flushes, then adds the offsets: a member that was left behind is refused here."""
-        self.flush()
-        wheres = [
-            TopicPartition(self._prefix + p.topic, p.number, offset)
-            for p, offset in offsets.items()
-        ]
-        self._call(self._producer.send_offsets_to_transaction, wheres, metadata, CALL_TIMEOUT_S)
-
-    def commit(self) -> None:
-        """Ends the transaction; all of it is visible at once."""
-        self._call(self._producer.commit_transaction, CALL_TIMEOUT_S)
-
-    def abort(self) -> None:
-        """Ends the transaction; none of it is ever read."""
-        self._call(self._producer.abort_transaction, CALL_TIMEOUT_S)
-
-    def close(self) -> None:
-        """Lets go; what is open is aborted by its timeout or by the next of this id."""
-        self._producer.purge()
-
-    def _call(self, operation: Callable[..., Any], *arguments: Any) -> None:
-        """Calls, again while the error says that the same call may go through."""
-        deadline = time.monotonic() + 4 * CALL_TIMEOUT_S
-        while True:
-            try:
-                operation(*arguments)
-            except KafkaException as error:
-                fault: KafkaError = error.args[0]
-                if fault.retriable() and time.monotonic() < deadline:
-                    time.sleep(0.05)
-                    continue
-                raise _translate(fault) from error
-            else:
-                return

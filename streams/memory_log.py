@@ -12,102 +12,18 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from schemas.topics import TOPICS, Spread
 from streams.log import (
     EndOffsets,
-    Fenced,
     LogError,
     OffsetGone,
     Partition,
     Rebalance,
     TransactionAborted,
 )
-
-
-class MemoryRecord:
-    """A record, with the methods of a Kafka message."""
-
-    __slots__ = ("_key", "_offset", "_partition", "_topic", "_value", "transaction")
-
-    def __init__(
-        self,
-        topic: str,
-        partition: int,
-        offset: int,
-        key: bytes | None,
-        value: bytes | None,
-        transaction: Transaction | None,
-    ) -> None:
-        self._topic = topic
-        self._partition = partition
-        self._offset = offset
-        self._key = key
-        self._value = value
-        self.transaction = transaction
-
-    def topic(self) -> str:
-        return self._topic
-
-    def partition(self) -> int:
-        return self._partition
-
-    def offset(self) -> int:
-        return self._offset
-
-    def key(self) -> bytes | None:
-        return self._key
-
-    def value(self) -> bytes | None:
-        return self._value
-
-
-@dataclass(slots=True, eq=False)
-class Transaction:
-    """One transaction: open until its marker is written."""
-
-    state: str = "open"
-    touched: dict[Partition, int] = field(default_factory=dict)
-    """Partition to the offset of the transaction's first record there."""
-
-
-@dataclass(slots=True)
-class PartitionLog:
-    """Records by offset; a marker of a transaction takes an offset and holds None."""
-
-    records: list[MemoryRecord | None] = field(default_factory=list)
-    open: dict[int, Transaction] = field(default_factory=dict)
-    begin: int = 0
-
-    @property
-    def high(self) -> int:
-        """The next offset."""
-        return len(self.records)
-
-    @property
-    def stable(self) -> int:
-        """The first offset of the oldest open transaction, or the end."""
-        return min(self.open, default=len(self.records))
-
-
-@dataclass(slots=True)
-class _Member:
-    name: str
-    topics: tuple[str, ...]
-    rebalance: Rebalance
-    assigned: tuple[Partition, ...] = ()
-    generation: int = 0
-    joined: bool = False
-
-
-@dataclass(slots=True)
-class _Group:
-    generation: int = 0
-    members: dict[str, _Member] = field(default_factory=dict)
-    offsets: dict[Partition, int] = field(default_factory=dict)
-    rebalancing: bool = False
+from streams.memory_clients import MemoryConsumer, MemoryProducer, MemoryReader
+from streams.memory_parts import Group, Member, MemoryRecord, PartitionLog, Transaction
 
 
 class MemoryLog:
@@ -118,7 +34,7 @@ class MemoryLog:
         self._arrived = threading.Condition(self._lock)
         self._logs: dict[str, list[PartitionLog]] = {}
         self._producers: dict[str, MemoryProducer] = {}
-        self.groups: dict[str, _Group] = {}
+        self.groups: dict[str, Group] = {}
         self._member_count = 0
         counts = {
             Spread.FACTS: fact_partitions or partitions,
@@ -150,13 +66,11 @@ class MemoryLog:
         self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
     ) -> Partition:
         """One record outside any transaction, by key or to a partition."""
-        with self._arrived:
-            if partition is None:
-                partition = zlib.crc32(key or b"") % len(self._logs[topic])
-            target = Partition(topic, partition)
-            self._append(target, key, value, None)
-            self._arrived.notify_all()
-            return target
+        if partition is None:
+            partition = zlib.crc32(key or b"") % len(self._logs[topic])
+        target = Partition(topic, partition)
+        self.write(target, key, value, None)
+        return target
 
     def _append(
         self,
@@ -173,6 +87,18 @@ class MemoryLog:
         if transaction is not None and partition not in transaction.touched:
             transaction.touched[partition] = offset
             log.open[offset] = transaction
+
+    def write(
+        self,
+        partition: Partition,
+        key: bytes | None,
+        value: bytes | None,
+        transaction: Transaction | None,
+    ) -> None:
+        """One record, in a transaction or outside any."""
+        with self._arrived:
+            self._append(partition, key, value, transaction)
+            self._arrived.notify_all()
 
     def finish(self, transaction: Transaction, state: str) -> None:
         """Writes the markers of a transaction."""
@@ -202,8 +128,8 @@ class MemoryLog:
         """Joins the group; partitions come at a later `consume`."""
         with self._lock:
             self._member_count += 1
-            member = _Member(f"member-{self._member_count:04d}", tuple(topics), rebalance)
-            found = self.groups.setdefault(group, _Group())
+            member = Member(f"member-{self._member_count:04d}", tuple(topics), rebalance)
+            found = self.groups.setdefault(group, Group())
             found.members[member.name] = member
             self._rebalance(found)
             return MemoryConsumer(self, group, member)
@@ -246,7 +172,7 @@ class MemoryLog:
 
     # Groups.
 
-    def _rebalance(self, group: _Group) -> None:
+    def _rebalance(self, group: Group) -> None:
         group.rebalancing = True
         for member in group.members.values():
             member.joined = False
@@ -258,14 +184,14 @@ class MemoryLog:
             found.members.pop(member, None)
             self._rebalance(found)
 
-    def leave(self, group: str, member: _Member) -> None:
+    def leave(self, group: str, member: Member) -> None:
         """The member leaves cleanly."""
         with self._lock:
             found = self.groups[group]
             if found.members.pop(member.name, None) is not None:
                 self._rebalance(found)
 
-    def settle(self, group: str, member: _Member) -> tuple[Partition, ...] | None:
+    def settle(self, group: str, member: Member) -> tuple[Partition, ...] | None:
         """The member's partitions once every member has let go of its own; None until then."""
         with self._lock:
             found = self.groups[group]
@@ -334,166 +260,3 @@ class MemoryLog:
                         records.append(record)
                 positions[partition] = max(start, end)
             return records
-
-
-class MemoryConsumer:
-    """A member of a group."""
-
-    def __init__(self, log: MemoryLog, group: str, member: _Member) -> None:
-        self._log = log
-        self._group = group
-        self._member = member
-        self._positions: dict[Partition, int] = {}
-        self._paused: set[Partition] = set()
-
-    @property
-    def name(self) -> str:
-        """The member's name in the group."""
-        return self._member.name
-
-    def consume(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
-        """Takes part in a rebalance if there is one, then reads."""
-        self._settle()
-        records = self._log.fetch(self._positions, records_max, self._paused)
-        if not records and timeout_s > 0:
-            self._log.wait(timeout_s)
-        return records
-
-    def _settle(self) -> None:
-        group = self._log.groups[self._group]
-        member = self._member
-        expelled = member.name not in group.members
-        if (group.rebalancing or expelled) and self._positions:
-            lost = sorted(self._positions)
-            self._positions.clear()
-            self._paused.clear()
-            member.rebalance.revoked(lost)
-        if expelled:
-            group.members[member.name] = member
-            group.rebalancing = True
-            for each in group.members.values():
-                each.joined = False
-        assigned = self._log.settle(self._group, member)
-        if assigned is None and member.generation == group.generation and not group.rebalancing:
-            assigned = member.assigned if not self._positions and member.assigned else None
-        if assigned:
-            begins = member.rebalance.assigned(assigned)
-            self._positions = {p: begins[p] for p in assigned}
-            self._paused = set(assigned)
-
-    def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
-        """Where reading stands."""
-        return {p: self._positions[p] for p in partitions if p in self._positions}
-
-    def seek(self, partition: Partition, offset: int) -> None:
-        """Reads on from there."""
-        self._positions[partition] = offset
-
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        """Reads no more of these."""
-        self._paused.update(partitions)
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        """Reads these again."""
-        self._paused.difference_update(partitions)
-
-    def group_metadata(self) -> Any:
-        """What fences a member that was left behind."""
-        return (self._group, self._member.name, self._member.generation)
-
-    def close(self) -> None:
-        """Leaves the group."""
-        if self._positions:
-            lost = sorted(self._positions)
-            self._positions.clear()
-            self._member.rebalance.revoked(lost)
-        self._log.leave(self._group, self._member)
-
-
-class MemoryReader:
-    """A reader outside any group."""
-
-    def __init__(self, log: MemoryLog) -> None:
-        self._log = log
-        self._positions: dict[Partition, int] = {}
-
-    def assign(self, offsets: Mapping[Partition, int]) -> None:
-        """Reads these partitions from there."""
-        self._positions = dict(offsets)
-
-    def read(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
-        """The next committed records."""
-        records = self._log.fetch(self._positions, records_max)
-        if not records and timeout_s > 0:
-            self._log.wait(timeout_s)
-        return records
-
-    def positions(self) -> Mapping[Partition, int]:
-        """Where reading stands."""
-        return dict(self._positions)
-
-    def close(self) -> None:
-        """Reads no more."""
-        self._positions = {}
-
-
-class MemoryProducer:
-    """A transactional producer."""
-
-    def __init__(self, log: MemoryLog) -> None:
-        self._log = log
-        self._transaction: Transaction | None = None
-        self._offsets: tuple[Mapping[Partition, int], Any] | None = None
-        self._fenced = False
-
-    def fence(self) -> None:
-        """A newer producer of this id has begun."""
-        self._fenced = True
-        if self._transaction is not None:
-            self._log.finish(self._transaction, "aborted")
-            self._transaction = None
-
-    def _check(self) -> None:
-        if self._fenced:
-            raise Fenced("another producer took over this one's transactional id")
-
-    def begin(self) -> None:
-        """Begins a transaction."""
-        self._check()
-        self._transaction = Transaction()
-        self._offsets = None
-
-    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
-        """One record of the transaction."""
-        self._check()
-        with self._log._arrived:
-            self._log._append(Partition(topic, partition), key, value, self._transaction)
-
-    def flush(self) -> None:
-        """Everything is in the log at once."""
-        self._check()
-
-    def send_offsets(self, offsets: Mapping[Partition, int], metadata: Any) -> None:
-        """Takes offsets along, if the member is still of the group's generation."""
-        self._check()
-        self._log.commit_offsets({}, metadata)
-        self._offsets = (offsets, metadata)
-
-    def commit(self) -> None:
-        """Ends the transaction; all of it is visible at once."""
-        self._check()
-        if self._offsets is not None:
-            self._log.commit_offsets(*self._offsets)
-        assert self._transaction is not None, "begin() comes first"
-        self._log.finish(self._transaction, "committed")
-        self._transaction = None
-
-    def abort(self) -> None:
-        """Ends the transaction; none of it is ever read."""
-        if self._transaction is not None:
-            self._log.finish(self._transaction, "aborted")
-            self._transaction = None
-
-    def close(self) -> None:
-        """Aborts what is open."""
-        self.abort()

@@ -11,8 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from schemas.codec import FactDecoder
 from schemas.records import Tick
@@ -20,6 +18,7 @@ from schemas.topics import FACT_TOPICS
 from schemas.units import millis
 from streams.clock import Clock
 from streams.control import TICKS, Control
+from streams.flow import INPUT_TOPICS, LAST_STAGE, STAGES
 from streams.intake_task import IntakeTask
 from streams.log import (
     Fenced,
@@ -32,126 +31,22 @@ from streams.log import (
     TransactionAborted,
     TransactionalProducer,
 )
+from streams.observation import (
+    EXIT_FENCED,
+    EXIT_LOG,
+    EXIT_STATE,
+    EngineFailure,
+    Unobserved,
+    WorkerObserver,
+    WorkerSettings,
+    WorkerStatus,
+)
 from streams.restore import Restoration
 from streams.rows import TickHeader
-from streams.stages.cells import Cells
-from streams.stages.incidents import Incidents
-from streams.stages.ledgers import Ledgers
-from streams.stages.links import Links
-from streams.stages.notices import Notices
-from streams.stages.stage import Stage
 from streams.store import StateTooNew
 from streams.task import KeyedTask, OutRecord
-from streams.ticker import Ticker, TickerSettings
-
-STAGES: tuple[type[Stage], ...] = (Links, Ledgers, Cells, Incidents, Notices)
-"""The keyed stages in the order of the flow; intake comes before them."""
-
-INPUT_TOPICS: tuple[str, ...] = (
-    *FACT_TOPICS,
-    "links-rows",
-    "ledgers-rows",
-    "cells-rows",
-    "incidents-rows",
-    "notices-rows",
-    TICKS.topic,
-)
-"""What the group subscribes to: every input of a stage, and `ticks` to choose the ticker."""
-
-LAST_STAGE = ("notices", "notices-rows")
-
-
-class EngineFailure(Exception):
-    """The engine cannot go on. `then` says what to do; `exit_code` is the process's."""
-
-    def __init__(self, what: str, then: str, exit_code: int) -> None:
-        super().__init__(f"{what}. {then}")
-        self.what, self.then, self.exit_code = what, then, exit_code
-
-
-EXIT_LOG = 4
-EXIT_FENCED = 10
-EXIT_STATE = 11
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """How the worker runs. `group` is the consumer group, `name` this worker's unique name."""
-
-    group: str
-    name: str
-    records_max: int = 20_000
-    facts_per_chunk: int = 20_000
-    keys_per_chunk: int = 10_000
-    buffered_max: int = 400_000
-    poll_s: float = 0.005
-    idle_poll_s: float = 0.05
-    sync_timeout_s: float = 60.0
-    ticker: TickerSettings = field(default_factory=TickerSettings)
-    runs_ticker: bool = True
-
-
-class WorkerObserver(Protocol):
-    """Who hears of what the worker does: metrics and logs. Called on the worker's thread."""
-
-    def transaction(self, records: int, seconds: float) -> None: ...
-    def aborted(self, reason: str) -> None: ...
-    def facts(self, taken: int, refused: int) -> None: ...
-    def ticked(self, tick: Tick) -> None: ...
-    def assigned(self, partitions: Sequence[Partition]) -> None: ...
-    def revoked(self, partitions: Sequence[Partition]) -> None: ...
-    def restored(self, records: int, seconds: float) -> None: ...
-    def trouble(self, text: str) -> None: ...
-
-
-class Unobserved:
-    """An observer that nobody looks at."""
-
-    def transaction(self, records: int, seconds: float) -> None:
-        """Nothing."""
-
-    def aborted(self, reason: str) -> None:
-        """Nothing."""
-
-    def facts(self, taken: int, refused: int) -> None:
-        """Nothing."""
-
-    def ticked(self, tick: Tick) -> None:
-        """Nothing."""
-
-    def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Nothing."""
-
-    def revoked(self, partitions: Sequence[Partition]) -> None:
-        """Nothing."""
-
-    def restored(self, records: int, seconds: float) -> None:
-        """Nothing."""
-
-    def trouble(self, text: str) -> None:
-        """Nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
-    """A snapshot of the worker. `tick_at` is the time T that has been reached everywhere."""
-
-    state: str
-    name: str
-    partitions: tuple[Partition, ...]
-    restoring: tuple[Partition, ...]
-    tick: int
-    tick_at: int | None
-    in_flight: int | None
-    waits_for: str
-    is_ticker: bool
-    facts: int
-    refused: int
-    transactions: int
-    aborts: int
-    trouble: str
-    network: str
-    policy: str
+from streams.ticker import Ticker
+from streams.ticking import Ticking
 
 
 class Worker(Rebalance):
@@ -177,10 +72,7 @@ class Worker(Rebalance):
         self._keyed: dict[Partition, KeyedTask] = {}
         self._restorations: list[Restoration] = []
         self._paused: set[Partition] = set()
-        self._ticker: Ticker | None = None
-        self._ticker_thread: threading.Thread | None = None
-        self._ticker_stop = threading.Event()
-        self._ticker_failure: LogError | None = None
+        self._ticking = Ticking(self.control.changed, settings.poll_s)
         self._tick_seen = 0
         self._state = "starting"
         self._transactions = self._aborts = self._facts = self._refused = 0
@@ -239,7 +131,7 @@ class Worker(Rebalance):
     def close(self) -> None:
         """Leaves the group and lets go of everything; what was committed stays."""
         self._state = "stopped"
-        self._stop_ticker()
+        self._ticking.stop()
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
@@ -261,7 +153,8 @@ class Worker(Rebalance):
         restoring: list[KeyedTask] = []
         for partition in partitions:
             if partition == TICKS:
-                self._start_ticker()
+                if self._settings.runs_ticker:
+                    self._ticking.start(self.make_ticker())
                 offsets[partition] = 0
                 continue
             task = self._make(partition, begins[partition])
@@ -309,24 +202,13 @@ class Worker(Rebalance):
             self._keyed.pop(partition, None)
             self._paused.discard(partition)
         if TICKS in gone:
-            self._stop_ticker()
+            self._ticking.stop()
         for restoration in list(self._restorations):
             if restoration.drop(gone):
                 self._restorations.remove(restoration)
         self._observer.revoked(partitions)
 
     # Ticking.
-
-    def _start_ticker(self) -> None:
-        if not self._settings.runs_ticker:
-            return
-        ticker = self.make_ticker()
-        self._ticker_stop = threading.Event()
-        self._ticker = ticker
-        self._ticker_thread = threading.Thread(
-            target=self._tick_on, args=(ticker, self._ticker_stop), name="ticker", daemon=True
-        )
-        self._ticker_thread.start()
 
     def make_ticker(self) -> Ticker:
         """A ticker on this worker's view of the whole."""
@@ -341,39 +223,16 @@ class Worker(Rebalance):
             (name, last),
         )
 
-    def _tick_on(self, ticker: Ticker, stop: threading.Event) -> None:
-        try:
-            ticker.open()
-            while not stop.is_set():
-                if not ticker.step():
-                    self.control.changed.wait(self._settings.poll_s)
-                    self.control.changed.clear()
-                    time.sleep(0.001)
-        except LogError as error:
-            if not stop.is_set():
-                self._ticker_failure = error
-        finally:
-            ticker.close()
-
-    def _stop_ticker(self) -> None:
-        self._ticker_stop.set()
-        if self._ticker_thread is not None:
-            self._ticker_thread.join()
-        self._ticker = self._ticker_thread = None
-
     def _mind_ticker(self) -> None:
         """A ticker that was fenced stays down; one that lost the broker is started again."""
-        failure = self._ticker_failure
+        failure = self._ticking.failure()
         if failure is None:
             return
-        self._ticker_failure = None
         self._trouble = failure.what
         self._observer.trouble(failure.what)
-        was = self._ticker
-        self._stop_ticker()
-        if was is not None and not isinstance(failure, Fenced):
+        if not isinstance(failure, Fenced):
             self.control.sync(self._settings.sync_timeout_s)
-            self._start_ticker()
+            self._ticking.start(self.make_ticker())
 
     # The loop.
 
@@ -451,7 +310,8 @@ class Worker(Rebalance):
         intake: Sequence[IntakeTask],
         keyed: Sequence[tuple[KeyedTask, TickHeader]],
     ) -> None:
-        assert self._producer is not None and self._consumer is not None, "open() comes first"
+        assert self._producer is not None, "open() comes first"
+        assert self._consumer is not None, "open() comes first"
         began = time.monotonic()
         producer = self._producer
         producer.begin()
@@ -514,7 +374,7 @@ class Worker(Rebalance):
     def status(self) -> WorkerStatus:
         """What the worker is doing; safe to call from any thread."""
         restoring = tuple(p for r in list(self._restorations) for p in r.inputs())
-        ticker = self._ticker
+        ticker = self._ticking.ticker
         tick = self.control.tick
         name, topic = LAST_STAGE
         last = [Partition(topic, number) for number in range(self._partitions)]

@@ -81,7 +81,7 @@ class Incidents:
     def restored(self, store: Store) -> None:
         """Indexes the findings by incident."""
         self._findings.clear()
-        self.committed({key: value for key, value in store.items()}, store)
+        self.committed(dict(store.items()), store)
 
     def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """Keeps the index in step."""

@@ -1,0 +1,214 @@
+"""The engine's three clients on Kafka: a member of a group, a reader, a transactional producer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+
+from streams.kafka_errors import CALL_TIMEOUT_S, records_of, translate
+from streams.log import LogError, Partition, Rebalance, Record, TransactionAborted
+
+
+class KafkaGroupConsumer:
+    """A member of the group. Assignments arrive inside `consume`, on the caller's thread."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topics: list[str],
+        rebalance: Rebalance,
+        prefix: str,
+        incremental: bool,
+    ) -> None:
+        self._consumer = consumer
+        self._rebalance = rebalance
+        self._prefix = prefix
+        self._incremental = incremental
+        self._failure: Exception | None = None
+        consumer.subscribe(
+            topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+
+    def _partition(self, where: TopicPartition) -> Partition:
+        return Partition(where.topic[len(self._prefix) :], where.partition)
+
+    def _where(self, partition: Partition, offset: int | None = None) -> TopicPartition:
+        name = self._prefix + partition.topic
+        if offset is None:
+            return TopicPartition(name, partition.number)
+        return TopicPartition(name, partition.number, offset)
+
+    def _assigned(self, consumer: Consumer, wheres: list[TopicPartition]) -> None:
+        try:
+            offsets = self._rebalance.assigned([self._partition(where) for where in wheres])
+            starts = [self._where(partition, offset) for partition, offset in offsets.items()]
+            if self._incremental:
+                consumer.incremental_assign(starts)
+            else:
+                consumer.assign(starts)
+            consumer.pause([self._where(partition) for partition in offsets])
+        except (LogError, LookupError) as error:
+            # Raised again by `consume`: the client swallows what its callbacks raise.
+            self._failure = error
+
+    def _revoked(self, consumer: Consumer, wheres: list[TopicPartition]) -> None:
+        try:
+            self._rebalance.revoked([self._partition(where) for where in wheres])
+        finally:
+            if self._incremental:
+                consumer.incremental_unassign(wheres)
+            else:
+                consumer.unassign()
+
+    def consume(self, records_max: int, timeout_s: float) -> Sequence[Record]:
+        """Takes part in rebalances, then reads."""
+        try:
+            messages = self._consumer.consume(records_max, timeout_s)
+        except KafkaException as error:
+            raise translate(error.args[0]) from error
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        return records_of(messages, self._prefix)
+
+    def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
+        """Where reading stands; a partition of which nothing was read yet is left out."""
+        wheres = self._consumer.position([self._where(p) for p in partitions])
+        return {self._partition(where): where.offset for where in wheres if where.offset >= 0}
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Reads on from there."""
+        self._consumer.seek(self._where(partition, offset))
+
+    def pause(self, partitions: Sequence[Partition]) -> None:
+        """Reads no more of these."""
+        self._consumer.pause([self._where(p) for p in partitions])
+
+    def resume(self, partitions: Sequence[Partition]) -> None:
+        """Reads these again."""
+        self._consumer.resume([self._where(p) for p in partitions])
+
+    def group_metadata(self) -> Any:
+        """What fences a member that was left behind."""
+        return self._consumer.consumer_group_metadata()
+
+    def close(self) -> None:
+        """Leaves the group."""
+        self._consumer.close()
+
+
+class KafkaReader:
+    """A reader outside any group."""
+
+    def __init__(self, consumer: Consumer, prefix: str) -> None:
+        self._consumer = consumer
+        self._prefix = prefix
+        self._starts: dict[Partition, int] = {}
+
+    def assign(self, offsets: Mapping[Partition, int]) -> None:
+        """Reads these partitions from there."""
+        self._starts = dict(offsets)
+        self._consumer.assign(
+            [TopicPartition(self._prefix + p.topic, p.number, at) for p, at in offsets.items()]
+        )
+
+    def read(self, records_max: int, timeout_s: float) -> Sequence[Record]:
+        """The next committed records."""
+        try:
+            messages = self._consumer.consume(records_max, timeout_s)
+        except KafkaException as error:
+            raise translate(error.args[0]) from error
+        return records_of(messages, self._prefix)
+
+    def positions(self) -> Mapping[Partition, int]:
+        """Where reading stands; where it began as long as nothing was read."""
+        if not self._starts:
+            return {}
+        wheres = self._consumer.position(
+            [TopicPartition(self._prefix + p.topic, p.number) for p in self._starts]
+        )
+        found = dict(self._starts)
+        for where in wheres:
+            if where.offset != OFFSET_INVALID and where.offset >= 0:
+                found[Partition(where.topic[len(self._prefix) :], where.partition)] = where.offset
+        return found
+
+    def close(self) -> None:
+        """Reads no more."""
+        self._consumer.close()
+
+
+class KafkaProducer:
+    """A transactional producer."""
+
+    def __init__(self, producer: Producer, prefix: str) -> None:
+        self._producer = producer
+        self._prefix = prefix
+
+    def begin(self) -> None:
+        """Begins a transaction."""
+        self._call(self._producer.begin_transaction)
+
+    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+        """One record of the transaction; waits while the client's queue is full."""
+        while True:
+            try:
+                self._producer.produce(self._prefix + topic, value, key, partition)
+            except BufferError:
+                self._producer.poll(0.01)
+            except KafkaException as error:
+                raise translate(error.args[0]) from error
+            else:
+                return
+
+    def flush(self) -> None:
+        """Waits until the broker has taken every record."""
+        left = self._producer.flush(CALL_TIMEOUT_S)
+        if left:
+            raise TransactionAborted(f"{left} records were not taken by the broker in time")
+
+    def send_offsets(self, offsets: Mapping[Partition, int], metadata: Any) -> None:
+        """Flushes, then adds the offsets: a member that was left behind is refused here."""
+        self.flush()
+        wheres = [
+            TopicPartition(self._prefix + p.topic, p.number, offset)
+            for p, offset in offsets.items()
+        ]
+        self._call(self._producer.send_offsets_to_transaction, wheres, metadata, CALL_TIMEOUT_S)
+
+    def commit(self) -> None:
+        """Ends the transaction; all of it is visible at once."""
+        self._call(self._producer.commit_transaction, CALL_TIMEOUT_S)
+
+    def abort(self) -> None:
+        """Ends the transaction; none of it is ever read."""
+        self._call(self._producer.abort_transaction, CALL_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Lets go; what is open is aborted by its timeout or by the next of this id."""
+        self._producer.purge()
+
+    def _call(self, operation: Callable[..., Any], *arguments: Any) -> None:
+        """Calls, again while the error says that the same call may go through."""
+        deadline = time.monotonic() + 4 * CALL_TIMEOUT_S
+        while True:
+            try:
+                operation(*arguments)
+            except KafkaException as error:
+                fault: KafkaError = error.args[0]
+                if fault.retriable() and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                raise translate(fault) from error
+            else:
+                return

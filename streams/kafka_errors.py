@@ -1,0 +1,94 @@
+"""What Kafka's errors mean to the engine: which pass, which abort, which end it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, Message
+
+from streams.log import Fenced, LogError, OffsetGone, Record, TransactionAborted, Unavailable
+
+CALL_TIMEOUT_S = 15.0
+
+_FENCED = {
+    KafkaError._FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+_PASSING = {
+    KafkaError._PARTITION_EOF,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError._MAX_POLL_EXCEEDED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+
+
+class Renamed:
+    """A record under its name without the prefix."""
+
+    __slots__ = ("_message", "_topic")
+
+    def __init__(self, message: Message, prefix_length: int) -> None:
+        self._message = message
+        self._topic = (message.topic() or "")[prefix_length:]
+
+    def topic(self) -> str:
+        return self._topic
+
+    def partition(self) -> int:
+        return self._message.partition() or 0
+
+    def offset(self) -> int:
+        return self._message.offset() or 0
+
+    def key(self) -> bytes | None:
+        return self._message.key()  # type: ignore[return-value]
+
+    def value(self) -> bytes | None:
+        return self._message.value()  # type: ignore[return-value]
+
+
+def records_of(messages: Sequence[Message], prefix: str) -> list[Record]:
+    """The messages that are records; raises for the errors among them that do not pass."""
+    good: list[Record] = []
+    length = len(prefix)
+    for message in messages:
+        error = message.error()
+        if error is None:
+            good.append(Renamed(message, length) if length else message)  # type: ignore[arg-type]
+            continue
+        if error.code() in _GONE:
+            raise OffsetGone(
+                f"records of {message.topic()}/{message.partition()} that must be read are gone "
+                f"({error.str()})",
+                "Lengthen the topic's retention; to accept the loss, choose a new prefix and "
+                "rebuild from what is left.",
+            )
+        if error.fatal():
+            raise translate(error)
+        if error.code() not in _PASSING:
+            raise LogError(f"reading {message.topic()} failed: {error.str()}")
+    return good
+
+
+def translate(error: KafkaError) -> LogError:
+    text = error.str()
+    if error.code() in _FENCED:
+        return Fenced(f"another process took over this one's identity ({text})")
+    if error.txn_requires_abort():
+        return TransactionAborted(f"the transaction was aborted: {text}")
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return LogError(
+            f"a record is larger than the broker takes: {text}",
+            "Raise max.message.bytes of the topic, or lower the limits in the policy.",
+        )
+    if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
+        return Unavailable(f"the broker did not answer: {text}", "Is it running and reachable?")
+    return LogError(f"the broker refused: {text}")

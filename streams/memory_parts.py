@@ -1,0 +1,90 @@
+"""What the log in memory is made of: records, partitions, transactions, groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from streams.log import Partition, Rebalance
+
+
+class MemoryRecord:
+    """A record, with the methods of a Kafka message."""
+
+    __slots__ = ("_key", "_offset", "_partition", "_topic", "_value", "transaction")
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        transaction: Transaction | None,
+    ) -> None:
+        self._topic = topic
+        self._partition = partition
+        self._offset = offset
+        self._key = key
+        self._value = value
+        self.transaction = transaction
+
+    def topic(self) -> str:
+        return self._topic
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes | None:
+        return self._key
+
+    def value(self) -> bytes | None:
+        return self._value
+
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """One transaction: open until its marker is written."""
+
+    state: str = "open"
+    touched: dict[Partition, int] = field(default_factory=dict)
+    """Partition to the offset of the transaction's first record there."""
+
+
+@dataclass(slots=True)
+class PartitionLog:
+    """Records by offset; a marker of a transaction takes an offset and holds None."""
+
+    records: list[MemoryRecord | None] = field(default_factory=list)
+    open: dict[int, Transaction] = field(default_factory=dict)
+    begin: int = 0
+
+    @property
+    def high(self) -> int:
+        """The next offset."""
+        return len(self.records)
+
+    @property
+    def stable(self) -> int:
+        """The first offset of the oldest open transaction, or the end."""
+        return min(self.open, default=len(self.records))
+
+
+@dataclass(slots=True)
+class Member:
+    name: str
+    topics: tuple[str, ...]
+    rebalance: Rebalance
+    assigned: tuple[Partition, ...] = ()
+    generation: int = 0
+    joined: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    generation: int = 0
+    members: dict[str, Member] = field(default_factory=dict)
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    rebalancing: bool = False
