@@ -57,7 +57,6 @@ class Writer:
     decimals: tuple[bool, ...]
     container_head: bytes
     plain_schema: dict[str, Any]
-    reader_schema: dict[str, Any]
 
 
 def schema_directory() -> Traversable:
@@ -187,8 +186,6 @@ def _build_writer(
     place = {field.name: at for at, field in enumerate(fields)}
     struct = FACT_TYPES[family]
     plain = _plain_schema(reader["name"], fields)
-    reader_fields = tuple(_flatten(f["name"], f["type"]) for f in reader["fields"])
-    reader_plain = _plain_schema(reader["name"], tuple(f for f in reader_fields if f), default=True)
     head = json.dumps(plain).encode()
     meta = encode_long(11) + b"avro.schema" + encode_long(len(head)) + head
     fingerprint = fastavro.schema.fingerprint(
@@ -206,7 +203,6 @@ def _build_writer(
         ),
         container_head=b"Obj\x01" + encode_long(1) + meta + b"\x00" + SYNC_MARKER,
         plain_schema=dict(_parse(plain)),
-        reader_schema=dict(_parse(reader_plain)),
     )
 
 
@@ -217,9 +213,7 @@ def _parse(schema: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
-def _plain_schema(
-    name: str, fields: tuple[WriterField, ...], *, default: bool = False
-) -> dict[str, Any]:
+def _plain_schema(name: str, fields: tuple[WriterField, ...]) -> dict[str, Any]:
     """The record without logical types: the same bytes, read as ints, bytes and texts."""
     declared: list[dict[str, Any]] = []
     for field in fields:
@@ -228,8 +222,6 @@ def _plain_schema(
             union = [field.avro_type]
             union.insert(field.null_branch, "null")
             entry["type"] = union
-            if default:
-                entry["default"] = None
         declared.append(entry)
     return {"type": "record", "name": name, "fields": declared}
 

@@ -1,0 +1,124 @@
+"""References: what a fact is about, and which numbers it teaches us the meaning of.
+
+The subject of a fact is the first of these that it names:
+
+| it names                                      | the subject                                     |
+| --------------------------------------------- | ----------------------------------------------- |
+| `order_ref` and `line`                        | that order line, `ACME/4711#10`                 |
+| `supplier_ref` and `supplier_line`            | the supplier's line, `supplier:SUP/SO-9#1`      |
+| `order_ref`                                   | the order, `order:ACME/4711`: all its lines     |
+| `supplier_ref`                                | the supplier's order, `supplier:SUP/SO-9`       |
+| `shipment_ref`                                | the shipment, `shipment:SUP/ASN-7`              |
+| `carrier_ref`                                 | the carrier's number, `carrier:DHL/123`         |
+
+Every other number that stands for the subject, or holds it, is a link from that number to it:
+
+| it also names                                 | the link                                        |
+| --------------------------------------------- | ----------------------------------------------- |
+| `order_ref`, in a `placed` with `line`        | the order → the line                            |
+| `supplier_ref` and `supplier_line`            | the supplier's line → the subject               |
+| `supplier_ref`                                | the supplier's order → the subject              |
+| `shipment_ref`                                | the shipment → the subject                      |
+| `carrier_ref`                                 | the carrier's number → the subject; beside a    |
+|                                               | `shipment_ref` also → the shipment              |
+
+The last because a carrier's number is another name of the whole shipment: what the carrier says
+of it concerns every line in it. A buyer's order beside a supplier's line teaches nothing: which of
+its lines that is remains open, and is never guessed.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from schemas.facts import OrderFact, ShipmentFact, line_id
+
+
+class LineTarget(msgspec.Struct, frozen=True, gc=False, tag="line"):
+    """An order line, by its id."""
+
+    line_id: str
+
+
+class NumberTarget(msgspec.Struct, frozen=True, gc=False, tag="number"):
+    """A number, by its key: scope, colon, OWNER/NUMBER; a supplier's line ends in `#LINE`."""
+
+    number: str
+
+
+Target: TypeAlias = LineTarget | NumberTarget
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """Whatever is told of the number concerns the target."""
+
+    number: str
+    target: Target
+
+
+class References(msgspec.Struct, frozen=True, gc=False):
+    """What a fact is about, and the links that it teaches; None and none when it names nothing."""
+
+    subject: Target | None
+    links: tuple[Link, ...] = ()
+
+
+def order_number(order_ref: str) -> str:
+    """The key of a buyer's order."""
+    return f"order:{order_ref}"
+
+
+def supplier_number(supplier_ref: str, supplier_line: str | None = None) -> str:
+    """The key of a supplier's order, or of a line of it."""
+    if supplier_line is None:
+        return f"supplier:{supplier_ref}"
+    return f"supplier:{supplier_ref}#{supplier_line}"
+
+
+def shipment_number(shipment_ref: str) -> str:
+    """The key of a shipment."""
+    return f"shipment:{shipment_ref}"
+
+
+def carrier_number(carrier_ref: str) -> str:
+    """The key of a carrier's number of a shipment."""
+    return f"carrier:{carrier_ref}"
+
+
+def references(fact: OrderFact | ShipmentFact) -> References:
+    """What a fact that passed `validation.check` is about, and what it teaches; about 1 µs.
+
+    Pure; the links are in the order of the table above.
+    """
+    order_ref, supplier_ref = fact.order_ref, fact.supplier_ref
+    shipment_ref = carrier_ref = None
+    if isinstance(fact, ShipmentFact):
+        shipment_ref, carrier_ref = fact.shipment_ref, fact.carrier_ref
+    numbers: list[str] = []
+    if supplier_ref is not None:
+        if fact.supplier_line is not None:
+            numbers.append(supplier_number(supplier_ref, fact.supplier_line))
+        numbers.append(supplier_number(supplier_ref))
+    if shipment_ref is not None:
+        numbers.append(shipment_number(shipment_ref))
+    if carrier_ref is not None:
+        numbers.append(carrier_number(carrier_ref))
+    subject: Target
+    if order_ref is not None and fact.line is not None:
+        subject = LineTarget(line_id(order_ref, fact.line))
+        if fact.kind == "placed":
+            numbers.insert(0, order_number(order_ref))
+    elif order_ref is not None and fact.supplier_line is None:
+        subject = NumberTarget(order_number(order_ref))
+    elif numbers:
+        subject = NumberTarget(numbers.pop(0))
+    else:
+        return References(None)
+    links = [Link(number, subject) for number in numbers]
+    if carrier_ref is not None and shipment_ref is not None:
+        shipment = NumberTarget(shipment_number(shipment_ref))
+        if subject != shipment:
+            links.append(Link(carrier_number(carrier_ref), shipment))
+    return References(subject, tuple(links))
