@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -246,3 +248,25 @@ def test_chunks_join_in_any_order_and_name_what_is_wrong() -> None:
             publication.join_chunks(pieces)
     with pytest.raises(ValueError, match="too small"):
         publication.split_chunks(data, 399)
+
+
+def test_the_same_folder_gives_the_same_answers_under_any_hash_seed() -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from topology import graph; from topology.load import check\n"
+        "result = check(Path(sys.argv[1])); network = result.network\n"
+        "nodes = graph.nodes_at(network.graph, item='CONTROLLER')\n"
+        "print(network.version, dict(network.cells), network.graph.carried)\n"
+        "print(graph.downstream(network.graph, nodes), result.warnings)\n"
+        "print(network.accounts_touched(graph.nodes_at(network.graph)))\n"
+    )
+    command = [sys.executable, "-c", script, str(EXAMPLE)]
+    root = Path(__file__).parents[3]
+    printed = {
+        subprocess.run(
+            command, env={"PYTHONHASHSEED": seed}, cwd=root, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+    assert b"PUMP-S" in printed.pop()
