@@ -1,0 +1,273 @@
+"""The plan of one order: when it is placed, leaves, passes ports, arrives, and what goes wrong.
+
+A plan is a pure function of the seed and the order's number (and the windows, which are a function
+of the seed). Without a fault a plan keeps its promise with a day to spare, keeps within the lead
+times and calendars of its lane, and everything in it happens in the working hours of its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from random import Random
+
+from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, Day, UtcMillis
+from streams.simulator.chain import STOPS, Flow, Stop
+from streams.simulator.faults import ORDER_FAULTS, Congestion, FaultKind, Rates, Windows
+from topology.model import Lane
+from topology.network import Network
+
+AWAY_DAYS_MAX = 60
+"""No order is on its way for longer; windows are planned so far ahead."""
+
+
+@dataclass(frozen=True)
+class PlannedLine:
+    """One line of an order."""
+
+    number: str
+    item: str
+    quantity: int
+    value_minor: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call at a port. `held` is the congestion that it runs into."""
+
+    stop: Stop
+    arrived_at: UtcMillis
+    left_at: UtcMillis
+    held: Congestion | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One order from its placing to its delivery. `promises` are told in turn, each with a day."""
+
+    number: int
+    flow: Flow
+    lane: Lane
+    lines: tuple[PlannedLine, ...]
+    placed_at: UtcMillis
+    promises: tuple[tuple[UtcMillis, Day], ...]
+    ready_at: UtcMillis
+    departed_at: UtcMillis
+    due_at: UtcMillis
+    calls: tuple[Call, ...]
+    arrived_at: UtcMillis
+    delivered_at: UtcMillis
+    fault: FaultKind | None = None
+    fault_at: UtcMillis = 0
+
+    @property
+    def confirmed_at(self) -> UtcMillis:
+        """When the first promise is made."""
+        return self.promises[0][0]
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """The sources that tell of it."""
+        return self.flow.buyer_feed, self.flow.supplier_feed, self.flow.carrier_feed
+
+
+class Planner:
+    """Plans orders by their number. Holds nothing that changes but what is planned of windows."""
+
+    def __init__(
+        self,
+        network: Network,
+        flows: tuple[Flow, ...],
+        windows: Windows,
+        rates: Rates,
+        seed: int,
+        started_at: UtcMillis,
+        order_every_ms: float,
+    ) -> None:
+        self._network = network
+        self._flows = flows
+        self._weights = list(accumulate(flow.weight for flow in flows))
+        self._windows = windows
+        self._rates = rates
+        self._seed = seed
+        self._started_at = started_at
+        self._order_every_ms = order_every_ms
+
+    def thought_of_at(self, number: int) -> UtcMillis:
+        """When the buyer thinks of the order; it is placed then or later, in working hours."""
+        return self._started_at + int(number * self._order_every_ms)
+
+    def plan(self, number: int, rng: Random) -> Plan:
+        """The plan of that order; `rng` is the order's own."""
+        flow = rng.choices(self._flows, cum_weights=self._weights)[0]
+        lane = self._network.lanes[flow.lane]
+        placed_at = self._network.add_working_time(
+            lane.destination, self.thought_of_at(number), rng.randrange(240) * MINUTE_MS
+        )
+        self._windows.plan_to(placed_at + AWAY_DAYS_MAX * DAY_MS)
+        confirmed_at = placed_at + rng.randrange(10, 300) * MINUTE_MS
+        work_ms = rng.randrange(4, 30) * HOUR_MS
+        sure = self._sure(number, flow, lane, rng, placed_at, confirmed_at, work_ms)
+        kind = rng.choice(ORDER_FAULTS)
+        if rng.randrange(1000) >= self._rates.order_fault_permille or not self._is_clear(sure):
+            return sure
+        return self._faulty(sure, kind, rng, work_ms)
+
+    def _sure(
+        self,
+        number: int,
+        flow: Flow,
+        lane: Lane,
+        rng: Random,
+        placed_at: UtcMillis,
+        confirmed_at: UtcMillis,
+        work_ms: int,
+    ) -> Plan:
+        """An order that everybody keeps to; only a congestion of a port can make it late."""
+        network = self._network
+        ready_at = network.add_working_time(lane.origin, confirmed_at, work_ms)
+        departed_at = network.next_departure(lane, ready_at)
+        assert departed_at is not None, f"lane {lane.id} has an origin"
+        promised_on, due_at = self._promise(lane, departed_at)
+        return self._moved(
+            Plan(
+                number,
+                flow,
+                lane,
+                tuple(_line(flow, rng, index) for index in range(rng.choice((1, 1, 1, 2, 2, 3)))),
+                placed_at,
+                ((confirmed_at, promised_on),),
+                ready_at,
+                departed_at,
+                due_at,
+                (),
+                0,
+                0,
+            ),
+            rng,
+        )
+
+    def _promise(self, lane: Lane, departed_at: UtcMillis) -> tuple[Day, UtcMillis]:
+        """The day after a slow (95 %) journey would be received, and when that falls due."""
+        network = self._network
+        slow_at = departed_at + lane.lead_time_p95_ms
+        received_at = network.add_working_time(lane.destination, slow_at, HOUR_MS)
+        promised_on = network.local_day(lane.destination, received_at) + 1
+        return promised_on, network.due_at(lane.destination, promised_on)
+
+    def _moved(self, plan: Plan, rng: Random) -> Plan:
+        """The plan with its journey, from its departure."""
+        lane = plan.lane
+        fast = lane.lead_time_p50_ms * 9 // 10
+        lead_ms = rng.randrange(fast, lane.lead_time_p80_ms)
+        calls: list[Call] = []
+        held_ms = 0
+        for stop in STOPS.get(lane.id, ()):
+            arrived_at = plan.departed_at + lead_ms * stop.share_percent // 100 + held_ms
+            left_at = arrived_at + stop.dwell_ms
+            held = self._windows.congested(stop.site, arrived_at)
+            if held is not None:
+                free_at = held.end_at + rng.randrange(2, 24) * HOUR_MS
+                held_ms += max(0, free_at - left_at)
+                left_at = max(left_at, free_at)
+            calls.append(Call(stop, arrived_at, left_at, held))
+        arrived_at = plan.departed_at + lead_ms + held_ms
+        unloading_ms = rng.randrange(10, 50) * MINUTE_MS
+        delivered_at = self._network.add_working_time(lane.destination, arrived_at, unloading_ms)
+        return replace(plan, calls=tuple(calls), arrived_at=arrived_at, delivered_at=delivered_at)
+
+    def _is_clear(self, plan: Plan) -> bool:
+        """No congestion and no outage touches the order, so that a fault of it stands alone."""
+        return (
+            plan.placed_at >= self._windows.faults_from
+            and all(call.held is None for call in plan.calls)
+            and not self._windows.is_silent(
+                plan.feeds, plan.placed_at, plan.delivered_at + 15 * DAY_MS
+            )
+        )
+
+    def _faulty(self, plan: Plan, kind: FaultKind, rng: Random, work_ms: int) -> Plan:
+        """The same order with one fault; clear of windows again, or without a fault."""
+        match kind:
+            case FaultKind.LATE_SUPPLIER:
+                faulty = self._late(plan, rng)
+            case FaultKind.UNCONFIRMED_ORDER:
+                confirmed_at = plan.placed_at + rng.randrange(5 * 24, 7 * 24) * HOUR_MS
+                faulty = self._renewed(plan, rng, confirmed_at, confirmed_at, work_ms)
+                faulty = replace(faulty, fault=kind, fault_at=plan.placed_at)
+            case FaultKind.PROMISE_CREEP:
+                faulty = self._creeping(plan, rng, work_ms)
+            case FaultKind.LOST_SHIPMENT:
+                delivered_at = self._network.add_working_time(
+                    plan.lane.destination,
+                    plan.due_at + rng.randrange(4 * 24, 7 * 24) * HOUR_MS,
+                    HOUR_MS,
+                )
+                faulty = replace(
+                    plan,
+                    calls=(),
+                    arrived_at=delivered_at - HOUR_MS,
+                    delivered_at=delivered_at,
+                    fault=kind,
+                    fault_at=plan.departed_at,
+                )
+            case _:
+                faulty = replace(plan, fault=kind, fault_at=plan.delivered_at)
+        return faulty if self._is_clear(faulty) else plan
+
+    def _renewed(
+        self,
+        plan: Plan,
+        rng: Random,
+        confirmed_at: UtcMillis,
+        work_from: UtcMillis,
+        work_ms: int,
+    ) -> Plan:
+        """The order with a promise made then, and work that begins then."""
+        network, lane = self._network, plan.lane
+        ready_at = network.add_working_time(lane.origin, work_from, work_ms)
+        departed_at = network.next_departure(lane, ready_at)
+        assert departed_at is not None, f"lane {lane.id} has an origin"
+        promised_on, due_at = self._promise(lane, departed_at)
+        return self._moved(
+            replace(
+                plan,
+                promises=((confirmed_at, promised_on),),
+                ready_at=ready_at,
+                departed_at=departed_at,
+                due_at=due_at,
+            ),
+            rng,
+        )
+
+    def _late(self, plan: Plan, rng: Random) -> Plan:
+        """The supplier misses the last departure that meets the promise by two to five days."""
+        last_at = self._network.latest_departure(plan.lane, plan.due_at)
+        assert last_at is not None
+        ready_at = last_at + rng.randrange(48, 120) * HOUR_MS
+        departed_at = self._network.next_departure(plan.lane, ready_at)
+        assert departed_at is not None
+        late = self._moved(replace(plan, ready_at=ready_at, departed_at=departed_at), rng)
+        return replace(late, fault=FaultKind.LATE_SUPPLIER, fault_at=last_at)
+
+    def _creeping(self, plan: Plan, rng: Random, work_ms: int) -> Plan:
+        """The promise moves three to five times by a day, before the goods leave."""
+        steps = rng.randrange(3, 6)
+        told: list[UtcMillis] = [plan.confirmed_at]
+        for _ in range(steps):
+            told.append(told[-1] + rng.randrange(20, 30) * HOUR_MS)
+        renewed = self._renewed(plan, rng, plan.confirmed_at, told[-1] + 36 * HOUR_MS, work_ms)
+        first_on = renewed.promises[0][1]
+        return replace(
+            renewed,
+            promises=tuple((at, first_on + step) for step, at in enumerate(told)),
+            fault=FaultKind.PROMISE_CREEP,
+            fault_at=told[1],
+        )
+
+
+def _line(flow: Flow, rng: Random, index: int) -> PlannedLine:
+    quantity = rng.randrange(flow.quantity_min, flow.quantity_max + 1)
+    return PlannedLine(
+        str((index + 1) * 10), rng.choice(flow.items), quantity, quantity * flow.value_minor
+    )
