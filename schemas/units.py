@@ -9,7 +9,7 @@ these ints and the types that people and libraries use.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TypeAlias
 
 UtcMillis: TypeAlias = int
@@ -39,6 +39,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 _SCALE = Decimal(QUANTITY_ONE)
+_DIGITS_MAX = 18
+_EXACT = Context(prec=60, traps=[Inexact])
+"""Refuses to round: the usual context would do so, silently, past 28 digits."""
 
 
 def millis(moment: datetime) -> UtcMillis:
@@ -66,15 +69,23 @@ def calendar_date(value: Day) -> date:
 def quantity(amount: Decimal | str | int) -> Quantity:
     """The amount in millionths; refuses what is no number, too large, or finer than a millionth."""
     try:
-        scaled = Decimal(amount) * _SCALE
-        whole = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError) as error:
+        number = Decimal(amount)
+    except InvalidOperation as error:
         raise ValueError(f"{amount!r} is not a decimal amount") from error
-    if scaled != whole:
-        raise ValueError(f"{amount!r} has more than {QUANTITY_SCALE} decimals")
-    if abs(whole) > QUANTITY_MAX:
+    if not number.is_finite():
+        raise ValueError(f"{amount!r} is not a decimal amount")
+    # Before anything is computed: a million digits of 1E+999999 take seconds.
+    if number.adjusted() > _DIGITS_MAX:
         raise ValueError(f"{amount!r} is larger than an amount may be")
-    return whole
+    try:
+        scaled = _EXACT.multiply(number, _SCALE)
+    except Inexact as error:
+        raise ValueError(f"{amount!r} has more than {QUANTITY_SCALE} decimals") from error
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{amount!r} has more than {QUANTITY_SCALE} decimals")
+    if abs(scaled) > QUANTITY_MAX:
+        raise ValueError(f"{amount!r} is larger than an amount may be")
+    return int(scaled)
 
 
 def decimal(amount: Quantity) -> Decimal:
@@ -87,7 +98,5 @@ def decimal(amount: Quantity) -> Decimal:
 
 def iso(at: UtcMillis) -> str:
     """The moment as people and other programs read it: 2026-03-01T08:00:00Z."""
-    text = instant(at).isoformat(
-        timespec="milliseconds" if at % SECOND_MS else "seconds"
-    )
+    text = instant(at).isoformat(timespec="milliseconds" if at % SECOND_MS else "seconds")
     return text.replace("+00:00", "Z")

@@ -16,7 +16,7 @@ import operator
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from schemas import limits
 from schemas.facts import (
@@ -172,7 +172,7 @@ def _check_text(name: str, text: str) -> Refused | None:
             text = "".join(char for char in text if char not in _REASON_CONTROLS)
     elif text != text.strip():
         return Refused(
-            Reason.BAD_TEXT, f"{name} is {_show(text)}, expected it without space around it"
+            Reason.BAD_TEXT, f"{name} is {show(text)}, expected it without space around it"
         )
     if text.isprintable():
         return None
@@ -180,7 +180,7 @@ def _check_text(name: str, text: str) -> Refused | None:
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"):
             return Refused(
                 Reason.BAD_TEXT,
-                f"{name} is {_show(text)} with the character U+{ord(char):04X}, expected no "
+                f"{name} is {show(text)} with the character U+{ord(char):04X}, expected no "
                 "control character, line separator or lone surrogate",
             )
     return None
@@ -194,20 +194,20 @@ def _check_references(fact: OrderFact | ShipmentFact, plan: _Plan) -> Refused | 
         if refused is not None:
             return refused
     elif line is not None:
-        return _refuse_missing("order_ref", f"line is {_show(line)}, a line of some order")
+        return _refuse_missing("order_ref", f"line is {show(line)}, a line of some order")
     if supplier_ref is not None:
         refused = _check_number("supplier_ref", supplier_ref, True)
         if refused is not None:
             return refused
     elif supplier_line is not None:
         return _refuse_missing(
-            "supplier_ref", f"supplier_line is {_show(supplier_line)}, a line of some order"
+            "supplier_ref", f"supplier_line is {show(supplier_line)}, a line of some order"
         )
     if line is not None and "#" in line:
-        return Refused(Reason.BAD_REFERENCE, f"line is {_show(line)}, expected no # in it")
+        return Refused(Reason.BAD_REFERENCE, f"line is {show(line)}, expected no # in it")
     if supplier_line is not None and "#" in supplier_line:
         return Refused(
-            Reason.BAD_REFERENCE, f"supplier_line is {_show(supplier_line)}, expected no # in it"
+            Reason.BAD_REFERENCE, f"supplier_line is {show(supplier_line)}, expected no # in it"
         )
     is_shipped = False
     if isinstance(fact, ShipmentFact):
@@ -233,34 +233,18 @@ def _check_shipment_numbers(fact: ShipmentFact) -> Refused | None:
 def _check_subject(
     kind: FactKind, names_line: bool, names_order: bool, is_shipped: bool
 ) -> Refused | None:
-    line_wanted = "order_ref with line, or supplier_ref with supplier_line"
+    about = f"the kind {kind.name} is about a {kind.subject}"
     match kind.subject:
-        case Subject.LINE:
-            if not names_line:
-                return _refuse_missing(line_wanted, f"the kind {kind.name} is about a line")
-        case Subject.LINE_OR_ORDER:
-            if not names_order:
-                return _refuse_missing(
-                    "order_ref or supplier_ref", f"the kind {kind.name} is about a line or an order"
-                )
-        case Subject.SHIPPED_LINE:
-            if not names_line:
-                return _refuse_missing(line_wanted, f"the kind {kind.name} is about a line")
-            if not is_shipped:
-                return _refuse_missing(
-                    "shipment_ref or carrier_ref", f"the kind {kind.name} is about a shipment"
-                )
-        case Subject.SHIPMENT_OR_LINE:
-            if not is_shipped and not names_order:
-                return _refuse_missing(
-                    "shipment_ref, carrier_ref, order_ref or supplier_ref",
-                    f"the kind {kind.name} is about a shipment or a line",
-                )
-        case Subject.SOURCE:
-            pass
+        case Subject.LINE | Subject.SHIPPED_LINE if not names_line:
+            return _refuse_missing("order_ref with line, or supplier_ref with supplier_line", about)
+        case Subject.SHIPPED_LINE if not is_shipped:
+            return _refuse_missing("shipment_ref or carrier_ref", about)
+        case Subject.LINE_OR_ORDER if not names_order:
+            return _refuse_missing("order_ref or supplier_ref", about)
+        case Subject.SHIPMENT_OR_LINE if not (is_shipped or names_order):
+            return _refuse_missing("shipment_ref, carrier_ref, order_ref or supplier_ref", about)
         case _:
-            assert_never(kind.subject)
-    return None
+            return None
 
 
 def _check_number(name: str, number: str, in_line_id: bool) -> Refused | None:
@@ -268,12 +252,12 @@ def _check_number(name: str, number: str, in_line_id: bool) -> Refused | None:
     if not owner or not own_number or owner[-1] == " " or own_number[0] == " ":
         return Refused(
             Reason.BAD_REFERENCE,
-            f"{name} is {_show(number)}, expected OWNER/NUMBER such as ACME/4711",
+            f"{name} is {show(number)}, expected OWNER/NUMBER such as ACME/4711",
         )
     if in_line_id and "#" in number:
         return Refused(
             Reason.BAD_REFERENCE,
-            f"{name} is {_show(number)}, expected no # in it: the line has its own field",
+            f"{name} is {show(number)}, expected no # in it: the line has its own field",
         )
     return None
 
@@ -297,7 +281,7 @@ def _check_order(fact: OrderFact, plan: _Plan) -> Refused | None:
     ):
         return Refused(
             Reason.VALUE_OUT_OF_RANGE,
-            f"currency is {_show(currency)}, expected three capital letters (ISO 4217) such as EUR",
+            f"currency is {show(currency)}, expected three capital letters (ISO 4217) such as EUR",
         )
     if fact.schedule is not None:
         if not 1 <= fact.schedule <= limits.SCHEDULES_PER_LINE_MAX:
@@ -327,7 +311,7 @@ def _check_heartbeat(fact: Heartbeat) -> Refused | None:
     if fact.family is not None and fact.family not in Family.__members__.values():
         return Refused(
             Reason.VALUE_OUT_OF_RANGE,
-            f"family is {_show(fact.family)}, expected one of {', '.join(Family)}",
+            f"family is {show(fact.family)}, expected one of {', '.join(Family)}",
         )
     return _check_moment("complete_to", fact.complete_to)
 
@@ -342,7 +326,7 @@ def _check_due(day_name: str, on: int | None, moment_name: str, at: int | None) 
         if not DAY_MIN <= on <= DAY_MAX:
             return Refused(
                 Reason.TIME_OUT_OF_RANGE,
-                f"{day_name} is {_show(on)} days from 1970-01-01, expected {DAY_MIN} to {DAY_MAX} "
+                f"{day_name} is {show(on)} days from 1970-01-01, expected {DAY_MIN} to {DAY_MAX} "
                 "(1970 to 2100)",
             )
     elif at is not None:
@@ -355,7 +339,7 @@ def _check_moment(name: str, at: int) -> Refused | None:
         return None
     return Refused(
         Reason.TIME_OUT_OF_RANGE,
-        f"{name} is {_show(at)} ms from 1970-01-01T00:00:00Z, expected {TIME_MIN} to {TIME_MAX} "
+        f"{name} is {show(at)} ms from 1970-01-01T00:00:00Z, expected {TIME_MIN} to {TIME_MAX} "
         "(1970 to 2100)",
     )
 
@@ -371,7 +355,7 @@ def _check_quantity(
         wanted = f"more than 0 and at most {decimal(QUANTITY_MAX)}"
         if not least:
             wanted = f"0 to {decimal(QUANTITY_MAX)}"
-        found = decimal(quantity) if abs(quantity) <= QUANTITY_MAX else _show(quantity)
+        found = decimal(quantity) if abs(quantity) <= QUANTITY_MAX else show(quantity)
         return Refused(Reason.VALUE_OUT_OF_RANGE, f"{name} is {found}, expected {wanted}")
     if unit is None:
         return _refuse_missing("unit", f"{name} is given, and needs it")
@@ -381,19 +365,19 @@ def _check_quantity(
 def _refuse_kind(fact: Fact) -> Refused:
     kinds = [kind.name for kind in FACT_KINDS if FACT_TYPES[kind.family] is type(fact)]
     return Refused(
-        Reason.UNKNOWN_KIND, f"kind is {_show(fact.kind)}, expected one of {', '.join(kinds)}"
+        Reason.UNKNOWN_KIND, f"kind is {show(fact.kind)}, expected one of {', '.join(kinds)}"
     )
 
 
 def _refuse_missing(name: str, why: str) -> Refused:
-    return Refused(Reason.MISSING_FIELD, f"{name} is missing, expected because {why}")
+    return Refused(Reason.MISSING_FIELD, f"{name} is missing, and {why}")
 
 
 def _refuse_value(name: str, found: int, wanted: str) -> Refused:
-    return Refused(Reason.VALUE_OUT_OF_RANGE, f"{name} is {_show(found)}, expected {wanted}")
+    return Refused(Reason.VALUE_OUT_OF_RANGE, f"{name} is {show(found)}, expected {wanted}")
 
 
-def _show(found: str | int) -> str:
+def show(found: str | int) -> str:
     """What was found, short and on one line whatever it holds."""
     if isinstance(found, int):
         return str(found) if found.bit_length() <= 128 else f"a number of {found.bit_length()} bits"
