@@ -47,7 +47,8 @@ class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One shipment of (a part of) the line. `shipment` is "" where facts name only the line.
 
     Quantities are the line's share; None means that nobody said how much. `exception` is the
-    latest one that is not resolved. `last_news` is the latest thing that happened to it.
+    latest one that is not resolved, `held_up` the latest one of all, so that a delay keeps its
+    cause when the obstacle is gone. `last_news` is the latest thing that happened to it.
     """
 
     shipment: str
@@ -67,6 +68,7 @@ class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
     damaged: Quantity = 0
     returned: Quantity = 0
     last_news: Happened | None = None
+    held_up: Happened | None = None
 
 
 class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -1,0 +1,181 @@
+"""When "nothing was told" may be concluded, and from whose silence.
+
+A rule that rests on absence asks here once its deadline has passed. Absence counts when the
+sources that should have told have spoken about the time up to the deadline:
+
+- a source that gives heartbeats, when it says that it is complete up to the deadline;
+- one without heartbeats, when the time is over in which its rhythm would have brought the news (a
+  nightly source does so in its next run, so nothing is concluded from its silence at noon);
+- a source that the network does not declare, at once: nothing is known of its rhythm.
+
+A source that is blind proves nothing beyond what it proved before it fell silent. Facts that hide
+behind an open transaction of a sender prove nothing either.
+
+**Who should tell** of a confirmation or a departure: the supplier's feeds, else the buyer's; of
+what moves: the carrier's, else the receiver's, else the supplier's. Where the network declares none
+of these, the source that last told of it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from alerts.findings import AWAITING_FEED, HELD_BACK, Blind, Silence
+from alerts.lines import FeedState, Leg
+from alerts.view import LineView
+from schemas.facts import Family
+from schemas.units import UtcMillis
+
+P = TypeVar("P")
+
+
+class Step(enum.StrEnum):
+    """What may happen next to a line."""
+
+    CONFIRM = "confirm"
+    SHIP = "ship"
+    DELIVER = "deliver"
+
+
+_FAMILY = {
+    Step.CONFIRM: Family.ORDERS,
+    Step.SHIP: Family.SHIPMENTS,
+    Step.DELIVER: Family.SHIPMENTS,
+}
+
+
+def telling(view: LineView, step: Step, leg: Leg | None = None) -> tuple[str, ...]:
+    """The sources that should tell of the step, by id; none where nobody is known."""
+    line, network = view.line, view.network
+    family = _FAMILY[step]
+    if network.feeds:
+        carrier = leg.carrier if leg is not None else None
+        candidates: tuple[tuple[str | None, str | None], ...]
+        if step is Step.DELIVER:
+            candidates = (
+                (carrier, None),
+                (line.buyer, line.ship_to),
+                (None, line.ship_to),
+                (line.supplier, line.ship_from),
+            )
+        else:
+            candidates = (
+                (line.supplier, line.ship_from),
+                (None, line.ship_from),
+                (line.buyer, line.ship_to),
+            )
+        for party, site in candidates:
+            if party or site:
+                feeds = network.feeds_for(family, party, site)
+                if feeds:
+                    return tuple(feed.id for feed in feeds)
+    news = line.confirmed_news or line.placed
+    if leg is not None and leg.last_news is not None:
+        news = leg.last_news
+    return () if news is None else (news.source,)
+
+
+def blind(view: LineView, sources: Iterable[str]) -> Blind | None:
+    """The first of the sources that is blind; a declared one that was never heard is."""
+    for source in sources:
+        state = view.feeds.get(source)
+        if state is None:
+            if source in view.network.feeds:
+                return Blind(source, None)
+        elif state.blind_since is not None:
+            return Blind(source, state.blind_since)
+    return None
+
+
+def absence(
+    view: LineView, step: Step, deadline: UtcMillis, leg: Leg | None = None
+) -> Silence | Blind | None:
+    """None when nothing was told of the step up to the deadline, which has passed.
+
+    Else why that cannot be said. Cost: one look-up for each source.
+    """
+    family = _FAMILY[step]
+    if family.value in view.held_families:
+        return Silence(HELD_BACK, value=deadline)
+    waits: Silence | None = None
+    for source in telling(view, step, leg):
+        hidden = _unproven(view, source, family, deadline)
+        if isinstance(hidden, Blind):
+            return hidden
+        if hidden is not None and (waits is None or hidden.next_fire_at is None):
+            waits = hidden
+    return waits
+
+
+def _unproven(
+    view: LineView, source: str, family: Family, deadline: UtcMillis
+) -> Silence | Blind | None:
+    feed = view.network.feeds.get(source)
+    state = view.feeds.get(source)
+    if state is None:
+        return None if feed is None else Blind(source, None)
+    if feed is not None and feed.heartbeats:
+        if complete_to(state, family) >= deadline:
+            return None
+        if state.blind_since is not None:
+            return Blind(source, state.blind_since)
+        return Silence(AWAITING_FEED, value=deadline, feed=source)
+    if state.blind_since is not None:
+        return Blind(source, state.blind_since) if state.heard_at < deadline else None
+    if feed is None:
+        return None
+    told_by = view.network.blind_at(feed, deadline)
+    if told_by is None or view.now >= told_by:
+        return None
+    return Silence(AWAITING_FEED, value=deadline, next_fire_at=told_by, feed=source)
+
+
+def complete_to(state: FeedState, family: Family) -> UtcMillis:
+    """Up to when the source says that it has told everything of the family; 0 if it never did."""
+    said = state.complete_to or 0
+    for name, moment in state.families:
+        if name == family.value:
+            return max(said, moment)
+    return said
+
+
+class Proven(msgspec.Struct, Generic[P], frozen=True):
+    """The deadline that passed with nothing told, and when or by whose word to look anew."""
+
+    deadline: UtcMillis
+    subject: P
+    next_fire_at: UtcMillis | None = None
+    feed: str = ""
+
+
+def first_proven(
+    view: LineView, step: Step, candidates: Sequence[tuple[UtcMillis, Leg | None, P]]
+) -> Proven[P] | Silence | Blind | None:
+    """Of several deadlines, ascending, the first that has passed with nothing told of it.
+
+    Else why that cannot be said of those that have passed; None when none has. Where an earlier
+    one cannot be told yet, or a later one is still to come, the answer says when to look anew.
+    """
+    hidden: Silence | Blind | None = None
+    anew_at: UtcMillis | None = None
+    for deadline, leg, subject in candidates:
+        if deadline > view.now:
+            if hidden is not None:
+                anew_at = earliest(anew_at, deadline)
+            break
+        answer = absence(view, step, deadline, leg)
+        if answer is None:
+            feed = hidden.feed if isinstance(hidden, Silence) else ""
+            return Proven(deadline, subject, anew_at, feed)
+        hidden = hidden or answer
+        anew_at = earliest(anew_at, answer.next_fire_at)
+    return hidden if hidden is None else msgspec.structs.replace(hidden, next_fire_at=anew_at)
+
+
+def earliest(*moments: UtcMillis | None) -> UtcMillis | None:
+    """The earliest of those that are given."""
+    return min((each for each in moments if each is not None), default=None)

@@ -1,0 +1,260 @@
+"""What all rules say of one line, or of one source.
+
+`judge` is a pure function of its context; with the same facts it gives the same verdicts at any
+moment before `Judgement.next_fire_at`. Sentences are made only when asked for (`status_record`,
+`verdict_records`, `Judgement.why`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alerts.cause import cause_of
+from alerts.context import Judgement, LineContext
+from alerts.evidence import blind
+from alerts.findings import (
+    BLIND_FEED,
+    DISABLED,
+    HELD_BACK,
+    Aspect,
+    Blind,
+    CauseKind,
+    Finding,
+    Fires,
+    RuleVerdict,
+    Silence,
+)
+from alerts.lines import FeedState, LineSummary
+from alerts.policy import Policy, Scope
+from alerts.rhythm import blind_at
+from alerts.rules import FEED_BLIND, LATE_TO_SHIP, LINE_RULES, UNCONFIRMED, FeedView, Rule, Settings
+from alerts.rules.shipping import QUANTILES
+from alerts.standing import feeds_of, next_step_of, progress_of, standing_of
+from alerts.status import feed_record, feed_verdict_records, status_record, verdict_records
+from alerts.view import LineView
+from schemas.records import Outcome
+from schemas.units import HOUR_MS, QUANTITY_ONE, Quantity, UtcMillis
+from topology.network import Network
+
+__all__ = [
+    "FeedJudgement",
+    "Finding",
+    "Judgement",
+    "LineContext",
+    "RuleVerdict",
+    "blind_at",
+    "feed_record",
+    "feed_verdict_records",
+    "judge",
+    "judge_feed",
+    "status_record",
+    "value_at_risk",
+    "verdict_records",
+]
+
+_ENDED = tuple(RuleVerdict(rule.name, Outcome.SILENT, "ended") for rule in LINE_RULES)
+
+
+def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
+    """All rules on the line, and how it stands.
+
+    `previous` are the verdicts of the last time. They are kept, unevaluated, for rules that rest on
+    absence when the context is not complete, and for firing ones when facts hide. A context that is
+    not complete wants the line judged again at the next one.
+    """
+    line = ctx.line
+    scope = ctx.policy.scope(ctx.network, ctx.now, line.buyer, line.ship_to, line.supplier)
+    settings = scope.settings
+    percentile = settings[LATE_TO_SHIP.name].limits["lead_time_percentile"].value
+    view = LineView(line, ctx.network, ctx.now, ctx.feeds, ctx.held_families, QUANTILES[percentile])
+    is_over = line.rejected is not None or line.closed is not None or line.is_cancelled
+    if is_over:
+        verdicts, waits = _ENDED, False
+    else:
+        verdicts, waits = _verdicts(view, scope, previous, ctx.complete)
+    findings = tuple([each.finding for each in verdicts if each.finding is not None])
+    limit_hours = settings[UNCONFIRMED.name].limits["limit_hours"].value
+    step = next_step_of(view, limit_hours * HOUR_MS)
+    blind_feed = None if step is None else blind(view, step.feeds)
+    standing, turns_at = standing_of(view, findings, blind_feed)
+    moments = [each.next_fire_at for each in verdicts]
+    moments.append(turns_at)
+    if not is_over:
+        moments.append(scope.until if ctx.complete else ctx.now + 1)
+    return Judgement(
+        verdicts,
+        findings,
+        progress_of(view),
+        standing,
+        step,
+        blind_feed,
+        min([at for at in moments if at is not None and at > ctx.now], default=None),
+        feeds_of(view, step),
+        waits,
+        view,
+    )
+
+
+def _verdicts(
+    view: LineView, scope: Scope, previous: tuple[RuleVerdict, ...], complete: bool
+) -> tuple[tuple[RuleVerdict, ...], bool]:
+    """The verdict of each rule, in their order, and whether one waits to be told something."""
+    before = {each.rule: each for each in previous} if not complete or view.held_families else {}
+    verdicts: list[RuleVerdict] = []
+    waits = False
+    for rule in LINE_RULES:
+        settings = scope.settings[rule.name]
+        name = rule.name
+        if not settings.enabled.value:
+            verdicts.append(
+                RuleVerdict(name, Outcome.SILENT, DISABLED, source=settings.enabled.source)
+            )
+            continue
+        if rule.rests_on_absence and not complete:
+            if name in before:
+                verdicts.append(before[name])
+            continue
+        answer = rule.evaluate(view, settings)
+        if isinstance(answer, Silence):
+            if answer.feed or answer.reason == HELD_BACK:
+                waits = True
+                kept = before.get(name)
+                if answer.reason == HELD_BACK and kept is not None and kept.finding is not None:
+                    verdicts.append(kept)
+                    continue
+            verdicts.append(_silent(name, answer))
+        elif isinstance(answer, Fires):
+            waits = waits or bool(answer.feed)
+            verdicts.append(_firing(view, rule, settings, answer))
+        else:
+            verdicts.append(_blind(name, answer))
+    return tuple(verdicts), waits
+
+
+def _silent(rule: str, answer: Silence) -> RuleVerdict:
+    threshold = answer.threshold
+    if threshold is None:
+        return RuleVerdict(
+            rule, Outcome.SILENT, answer.reason, answer.value, None, "",
+            answer.next_fire_at, answer.feed,
+        )  # fmt: skip
+    return RuleVerdict(
+        rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source,
+        answer.next_fire_at, answer.feed,
+    )  # fmt: skip
+
+
+def _blind(rule: str, answer: Blind) -> RuleVerdict:
+    return RuleVerdict(
+        rule, Outcome.BLIND, BLIND_FEED, answer.since, None, "", answer.next_fire_at, answer.feed
+    )
+
+
+def _firing(view: LineView, rule: Rule[LineView], settings: Settings, answer: Fires) -> RuleVerdict:
+    line = view.line
+    cause = cause_of(view, rule, answer)
+    value_minor, currency = value_at_risk(line, view.network, answer.quantity)
+    finding = Finding(
+        rule.name,
+        answer.reason,
+        line.line_id,
+        rule.aspect,
+        cause.kind,
+        cause.id,
+        cause.reason,
+        settings.severity_at(answer.days),
+        answer.figures,
+        answer.due_at,
+        answer.projected_at,
+        answer.days,
+        value_minor,
+        currency,
+        tuple(each.id for each in view.network.accounts_of(line.buyer, line.ship_to)),
+        line.supplier,
+        answer.leg.carrier if answer.leg is not None else None,
+    )
+    return _fired(rule.name, answer, finding)
+
+
+def _fired(rule: str, answer: Fires, finding: Finding) -> RuleVerdict:
+    threshold = answer.threshold
+    return RuleVerdict(
+        rule,
+        Outcome.FIRES,
+        answer.reason,
+        answer.value,
+        threshold.value if threshold is not None else None,
+        threshold.source if threshold is not None else "",
+        answer.next_fire_at,
+        answer.feed,
+        finding,
+    )
+
+
+def value_at_risk(
+    line: LineSummary, network: Network, quantity: Quantity | None
+) -> tuple[int | None, str | None]:
+    """The value of that quantity of the line (None: all that is wanted), rounded down.
+
+    From the value of the line, which is that of its ordered quantity; else from the value of the
+    item, where the line counts in the item's base unit. (None, None) when neither is known.
+    """
+    amount = line.wanted if quantity is None else quantity
+    if line.value_minor is not None and line.currency:
+        if not line.ordered:
+            return line.value_minor, line.currency
+        return line.value_minor * amount // line.ordered, line.currency
+    item = network.item(line.item)
+    if item is None or item.value_minor is None or item.base_unit != line.unit:
+        return None, None
+    return item.value_minor * amount // QUANTITY_ONE, item.currency
+
+
+@dataclass(frozen=True, eq=False)
+class FeedJudgement:
+    """What is to be said of a source now; the same fields as those of a line's judgement."""
+
+    verdicts: tuple[RuleVerdict, ...]
+    findings: tuple[Finding, ...]
+    next_fire_at: UtcMillis | None
+
+
+def judge_feed(
+    feed: FeedState,
+    network: Network,
+    policy: Policy,
+    now: UtcMillis,
+    complete: bool,
+    previous: tuple[RuleVerdict, ...] = (),
+) -> FeedJudgement:
+    """The rule on sources. Whether it is blind is what `feed.blind_since` says; its ledger finds
+    that out, by `blind_at`, and knows each of its words."""
+    settings = policy.everywhere.settings[FEED_BLIND.name]
+    if not complete:
+        findings = tuple(each.finding for each in previous if each.finding is not None)
+        return FeedJudgement(previous, findings, now + 1)
+    if not settings.enabled.value:
+        off = RuleVerdict(FEED_BLIND.name, Outcome.SILENT, DISABLED, source=settings.enabled.source)
+        return FeedJudgement((off,), (), None)
+    answer = FEED_BLIND.evaluate(FeedView(feed, blind_at(feed, network, policy), now), settings)
+    match answer:
+        case Silence():
+            return FeedJudgement((_silent(FEED_BLIND.name, answer),), (), answer.next_fire_at)
+        case Blind():
+            return FeedJudgement((_blind(FEED_BLIND.name, answer),), (), answer.next_fire_at)
+        case Fires():
+            finding = Finding(
+                FEED_BLIND.name,
+                answer.reason,
+                feed.source,
+                Aspect.FEED,
+                CauseKind.FEED,
+                feed.source,
+                Aspect.FEED.value,
+                settings.severity_at(answer.days),
+                answer.figures,
+                answer.due_at,
+                days=answer.days,
+            )
+            verdict = _fired(FEED_BLIND.name, answer, finding)
+            return FeedJudgement((verdict,), (finding,), answer.next_fire_at)

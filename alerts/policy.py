@@ -1,0 +1,373 @@
+"""The policy: thresholds, severities, who is told what, how long things are remembered.
+
+Immutable, published and versioned like the network: a version names its content. What a policy
+holds is complete, so that a later release with other defaults judges by it as before; only rules
+that it does not know take the defaults of the release.
+
+Thresholds inherit. An override names an account, region, site or supplier (or several, which must
+all fit) and counts until the end of its last day in UTC. Where several fit, one that names a site
+beats one that names a region, that one an account, that one a supplier, and a nearer account one
+further up; names of several kinds beat a part of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from alerts.findings import Threshold
+from alerts.rules import RULES, Rule, Settings
+from schemas.records import Severity
+from schemas.units import DAY_MS, HOUR_MS, Day, UtcMillis, calendar_date
+from topology.network import Network
+
+FORMAT = 1
+"""Version of the published form. A reader takes any up to its own and refuses a later one."""
+
+VERSION_LENGTH = 12
+"""Hex digits of the content's SHA-256 that name a policy."""
+
+SCOPES_REMEMBERED_MAX = 50_000
+"""Places whose settings a policy remembers; beyond that it forgets all and starts anew."""
+
+OPERATIONS = "operations"
+ACCOUNT_MANAGER = "account_manager"
+AUDIENCES = (OPERATIONS, ACCOUNT_MANAGER)
+
+
+class PolicyFormatError(ValueError):
+    """The bytes are no policy that this release can read; the text says why."""
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all parts; `omit_defaults` keeps the version when a release adds a field."""
+
+
+class RuleSettings(Entity, frozen=True, kw_only=True):
+    """What is set of one rule; None and absent names leave it as it is."""
+
+    rule: str
+    enabled: bool | None = None
+    severity: Severity | None = None
+    severity_by_days: tuple[tuple[int, Severity], ...] | None = None
+    limits: tuple[tuple[str, int], ...] = ()
+
+
+class Override(Entity, frozen=True, kw_only=True):
+    """A local exception: other settings for rules where all given names fit, until a day."""
+
+    account: str = ""
+    region: str = ""
+    site: str = ""
+    supplier: str = ""
+    until: Day
+    reason: str
+    rules: tuple[RuleSettings, ...]
+
+    @property
+    def ends_at(self) -> UtcMillis:
+        """The first moment at which it no longer counts."""
+        return (self.until + 1) * DAY_MS
+
+    @property
+    def says(self) -> str:
+        """Where it counts, and until when, as the source of a threshold names it."""
+        names = [
+            f"{kind} {name}"
+            for kind, name in (
+                ("site", self.site),
+                ("region", self.region),
+                ("account", self.account),
+                ("supplier", self.supplier),
+            )
+            if name
+        ]
+        return f"override for {' and '.join(names)} until {calendar_date(self.until)}"
+
+
+class Recipient(Entity, frozen=True, kw_only=True):
+    """Who is told. `sinks` are names of a kind, with `:` and which one where there are several.
+
+    An account manager is told of the accounts whose manager, in the network, is this id.
+    """
+
+    id: str
+    audience: str
+    sinks: tuple[str, ...]
+    minimum_severity: Severity = Severity.WARNING
+
+
+class Materiality(Entity, frozen=True, kw_only=True):
+    """What must change of an open alert before people are told again; a severity that changes
+    always is. A count is material when it has grown or shrunk by the percentage."""
+
+    days: int = 1
+    value_percent: int = 10
+    count_percent: int = 50
+
+
+class Retention(Entity, frozen=True, kw_only=True):
+    """How long things that are over stay known."""
+
+    lateness_horizon_days: int = 14
+    tombstone_days: int = 180
+    link_retention_days: int = 180
+    incident_days: int = 90
+
+
+class ValueSeverity(Entity, frozen=True, kw_only=True):
+    """From this much value at risk in a currency, an incident is at least this severe."""
+
+    currency: str
+    value_minor: int
+    severity: Severity
+
+
+class Document(Entity, frozen=True, kw_only=True):
+    """All of a policy as it is published."""
+
+    format: int = FORMAT
+    rules: tuple[RuleSettings, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    severity_by_value: tuple[ValueSeverity, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    materiality: Materiality = Materiality()
+    retention: Retention = Retention()
+    resolve_hold_minutes: int = 0
+    feed_every_hours: int = 0
+    feed_grace_hours: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """The settings of all rules where one line is. `until` is when an override in them ends."""
+
+    settings: Mapping[str, Settings]
+    until: UtcMillis | None
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """One version of the policy. Make it with `build`, `Policy.from_bytes` or `load_policy`."""
+
+    document: Document
+    version: str
+    _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Policy) and other.version == self.version
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def to_bytes(self) -> bytes:
+        """The policy as JSON; the same policy gives the same bytes."""
+        return msgspec.json.encode(self.document)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Policy:
+        """The policy in the bytes of `to_bytes`, of this or an earlier release.
+
+        Raises PolicyFormatError for bytes that are no policy or of a later format.
+        """
+        try:
+            if msgspec.json.decode(data, type=_Head).format > FORMAT:
+                raise PolicyFormatError(
+                    f"the policy is written in a later format than {FORMAT}, "
+                    "which is the latest that this release reads: upgrade it first"
+                )
+            return build(msgspec.json.decode(data, type=Document))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise PolicyFormatError(f"these bytes are no policy: {error}") from error
+
+    @property
+    def lateness_horizon_days(self) -> int:
+        """How long after it closed a line still takes late facts."""
+        return self.document.retention.lateness_horizon_days
+
+    @property
+    def tombstone_days(self) -> int:
+        """How long after that facts of it are known to be too late."""
+        return self.document.retention.tombstone_days
+
+    @property
+    def link_retention_days(self) -> int:
+        """How long a number is remembered after its last use."""
+        return self.document.retention.link_retention_days
+
+    @property
+    def materiality(self) -> Materiality:
+        """What makes a change worth telling."""
+        return self.document.materiality
+
+    @property
+    def resolve_hold_ms(self) -> int:
+        """How long an incident without findings stays open, so that it does not flap."""
+        return self.document.resolve_hold_minutes * 60_000
+
+    @property
+    def incident_ms(self) -> int:
+        """How long a resolved incident is remembered, and reopens rather than starting anew."""
+        return self.document.retention.incident_days * DAY_MS
+
+    @property
+    def feed_default_ms(self) -> int | None:
+        """After how long a source without a declared rhythm is blind; None: never."""
+        document = self.document
+        if not document.feed_every_hours:
+            return None
+        return (document.feed_every_hours + document.feed_grace_hours) * HOUR_MS
+
+    @cached_property
+    def recipients(self) -> Mapping[str, Recipient]:
+        """Recipient id → recipient, ascending by id."""
+        return {each.id: each for each in self.document.recipients}
+
+    @cached_property
+    def everywhere(self) -> Scope:
+        """The settings where no override counts."""
+        given = {each.rule: each for each in self.document.rules}
+        settings = {rule.name: _resolve(rule, (given.get(rule.name), "")) for rule in RULES}
+        return Scope(settings, None)
+
+    def scope(
+        self,
+        network: Network,
+        now: UtcMillis,
+        party: str | None,
+        site: str | None,
+        supplier: str | None,
+    ) -> Scope:
+        """The settings for a line that the party wants at the site, from the supplier.
+
+        Costs a dictionary look-up once a place has been asked for.
+        """
+        if not self.document.overrides:
+            return self.everywhere
+        key = (network.version, party or "", site or "", supplier or "")
+        known = self._scopes.get(key)
+        if known is not None and known.until is None:
+            return known
+        if known is None or (known.until is not None and now >= known.until):
+            known = self._scope_at(network, now, party, site, supplier)
+            if len(self._scopes) >= SCOPES_REMEMBERED_MAX:
+                self._scopes.clear()
+            self._scopes[key] = known
+        return known
+
+    def _scope_at(
+        self,
+        network: Network,
+        now: UtcMillis,
+        party: str | None,
+        site: str | None,
+        supplier: str | None,
+    ) -> Scope:
+        accounts = [account.id for account in network.accounts_of(party, site)]
+        place = network.site(site)
+        region = place.region if place is not None else ""
+        fitting: list[tuple[tuple[int, int], Override]] = []
+        for override in self.document.overrides:
+            if now >= override.ends_at:
+                continue
+            if (
+                override.site not in ("", site)
+                or override.region not in ("", region)
+                or override.supplier not in ("", supplier)
+                or (override.account and override.account not in accounts)
+            ):
+                continue
+            distance = accounts.index(override.account) if override.account else 0
+            fitting.append(((_specificity(override), -distance), override))
+        if not fitting:
+            return self.everywhere
+        fitting.sort(key=lambda each: each[0])
+        given = {each.rule: each for each in self.document.rules}
+        settings = {
+            rule.name: _resolve(
+                rule,
+                (given.get(rule.name), ""),
+                *(
+                    (each, override.says)
+                    for _, override in fitting
+                    for each in override.rules
+                    if each.rule == rule.name
+                ),
+            )
+            for rule in RULES
+        }
+        return Scope(settings, min(override.ends_at for _, override in fitting))
+
+
+class _Head(msgspec.Struct):
+    format: int = 1
+
+
+def _specificity(override: Override) -> int:
+    return (
+        8 * bool(override.site)
+        + 4 * bool(override.region)
+        + 2 * bool(override.account)
+        + bool(override.supplier)
+    )
+
+
+def _resolve(rule: Rule[object], *layers: tuple[RuleSettings | None, str]) -> Settings:
+    """The rule's settings after the layers, the last of which wins."""
+    settings = rule.defaults
+    enabled, severity = settings.enabled, settings.severity
+    by_days = settings.severity_by_days
+    limits = dict(settings.limits)
+    for given, override in layers:
+        if given is None:
+            continue
+        suffix = f", {override}" if override else ""
+        if given.enabled is not None:
+            enabled = Threshold(int(given.enabled), f"enabled{suffix}")
+        severity = given.severity or severity
+        if given.severity_by_days is not None:
+            by_days = given.severity_by_days
+        for name, value in given.limits:
+            limits[name] = Threshold(value, f"{name}{suffix}")
+    return Settings(enabled, severity, by_days, limits)
+
+
+def complete(document: Document) -> Document:
+    """The document with every setting of every rule written out, in the order of the rules."""
+    given = {each.rule: each for each in document.rules}
+    settings = [(rule, _resolve(rule, (given.get(rule.name), ""))) for rule in RULES]
+    rules = tuple(
+        RuleSettings(
+            rule=rule.name,
+            enabled=bool(each.enabled.value),
+            severity=each.severity,
+            severity_by_days=each.severity_by_days,
+            limits=tuple((name, threshold.value) for name, threshold in each.limits.items()),
+        )
+        for rule, each in settings
+    )
+    return msgspec.structs.replace(
+        document,
+        rules=rules,
+        recipients=tuple(sorted(document.recipients, key=lambda each: each.id)),
+        severity_by_value=tuple(
+            sorted(document.severity_by_value, key=lambda each: (each.currency, each.value_minor))
+        ),
+    )
+
+
+def build(document: Document) -> Policy:
+    """The policy of a document. Does not check it; `load_policy` does."""
+    data = msgspec.json.encode(document)
+    return Policy(document, sha256(data).hexdigest()[:VERSION_LENGTH])
+
+
+DEFAULT: Final = build(
+    complete(Document(recipients=(Recipient(id=OPERATIONS, audience=OPERATIONS, sinks=("log",)),)))
+)
+"""The policy where nobody gave one: all rules as they come, operations told in the log."""

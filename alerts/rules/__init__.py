@@ -1,0 +1,68 @@
+"""All rules, in the order in which they are judged and listed.
+
+A rule says, of one line or one source, that something is wrong, or why not. It is a pure function
+of a view and its settings. `alerts.policy` and `alerts.judgement` import this package; it knows
+neither, nor what becomes of a finding.
+"""
+
+from typing import Any
+
+from alerts.rules.delivery import (
+    DELIVERED_DAMAGED,
+    DELIVERED_LATE,
+    DELIVERED_OVER,
+    DELIVERED_SHORT,
+)
+from alerts.rules.feeds import FEED_BLIND, FeedView
+from alerts.rules.promise import PROMISE_LATER_THAN_REQUESTED, PROMISE_MOVED, UNCONFIRMED
+from alerts.rules.rule import Parameter, Rule, Settings, Unit
+from alerts.rules.shipping import (
+    EXPECTED_AFTER_PROMISE,
+    LATE_TO_SHIP,
+    OVERDUE_NO_NEWS,
+    STUCK_IN_TRANSIT,
+)
+from alerts.view import LineView
+
+RULES_VERSION = "1"
+"""Changes when a rule judges differently or one is added, so that every line is judged anew."""
+
+LINE_RULES: tuple[Rule[LineView], ...] = (
+    UNCONFIRMED,
+    PROMISE_LATER_THAN_REQUESTED,
+    PROMISE_MOVED,
+    LATE_TO_SHIP,
+    EXPECTED_AFTER_PROMISE,
+    STUCK_IN_TRANSIT,
+    OVERDUE_NO_NEWS,
+    DELIVERED_LATE,
+    DELIVERED_SHORT,
+    DELIVERED_OVER,
+    DELIVERED_DAMAGED,
+)
+
+FEED_RULES: tuple[Rule[FeedView], ...] = (FEED_BLIND,)
+
+RULES: tuple[Rule[Any], ...] = (*LINE_RULES, *FEED_RULES)
+
+RULE_BY_NAME: dict[str, Rule[Any]] = {rule.name: rule for rule in RULES}
+
+__all__ = [
+    "DELIVERED_LATE",
+    "EXPECTED_AFTER_PROMISE",
+    "FEED_BLIND",
+    "FEED_RULES",
+    "LATE_TO_SHIP",
+    "LINE_RULES",
+    "OVERDUE_NO_NEWS",
+    "RULES",
+    "RULES_VERSION",
+    "RULE_BY_NAME",
+    "STUCK_IN_TRANSIT",
+    "UNCONFIRMED",
+    "FeedView",
+    "Parameter",
+    "Rule",
+    "Settings",
+    "Unit",
+]

@@ -1,0 +1,142 @@
+"""The records that tell readers of a line or a source: order status, verdicts, feed status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alerts import texts
+from alerts.context import Judgement, LineContext
+from alerts.findings import RuleVerdict
+from alerts.lines import FeedState, LineSummary, Told
+from alerts.policy import Policy
+from alerts.rhythm import blind_at
+from alerts.view import LineView
+from schemas.records import (
+    Expected,
+    FeedStatus,
+    NextStep,
+    OrderStatus,
+    Quantities,
+    Statement,
+    Verdict,
+)
+from schemas.units import UtcMillis, calendar_date, decimal, instant
+from topology.network import Network
+
+
+def status_record(
+    context: LineContext, judgement: Judgement, tick: int, now: UtcMillis
+) -> OrderStatus:
+    """The line as readers of `order-status` see it."""
+    line, view = context.line, judgement.view
+    expected, step = judgement.expected, judgement.next_step
+    return OrderStatus(
+        line_id=line.line_id,
+        order_ref=line.order_ref,
+        line=line.line,
+        tick=tick,
+        at=instant(now),
+        progress=judgement.progress,
+        standing=judgement.standing,
+        why=judgement.why,
+        item=line.item,
+        unit=line.unit,
+        buyer=line.buyer,
+        supplier=line.supplier,
+        ship_from=line.ship_from,
+        ship_to=line.ship_to,
+        quantities=_quantities(line),
+        requested=_statement(view, line.requested),
+        first_confirmed=_statement(view, line.first_confirmed),
+        last_confirmed=_statement(view, line.last_confirmed),
+        expected=None
+        if expected is None
+        else Expected(
+            at=instant(expected.at),
+            basis=expected.basis,
+            source=expected.source,
+            told_at=texts.instant_or_none(expected.told_at),
+        ),
+        next=None
+        if step is None
+        else NextStep(step=step.step, by=texts.instant_or_none(step.by), feeds=step.feeds),
+        shipments=tuple([leg.shipment for leg in line.legs if leg.shipment]),
+        value_minor=line.value_minor,
+        currency=line.currency,
+        blind_feeds=() if judgement.blind_feed is None else (judgement.blind_feed.feed,),
+        rules=tuple([finding.rule for finding in judgement.findings]),
+        parties=_parties(line),
+        last_fact_at=None if line.last_news is None else instant(line.last_news.at),
+    )
+
+
+def _quantities(line: LineSummary) -> Quantities:
+    return Quantities(
+        ordered=decimal(line.ordered),
+        confirmed=decimal(line.confirmed),
+        shipped=decimal(line.shipped),
+        in_transit=decimal(line.in_transit),
+        delivered=decimal(line.delivered),
+        damaged=decimal(line.damaged),
+        short=decimal(line.short),
+        over=decimal(line.over),
+        returned=decimal(line.returned),
+        cancelled=decimal(line.cancelled),
+    )
+
+
+def _statement(view: LineView, told: Told | None) -> Statement | None:
+    if told is None:
+        return None
+    return Statement(
+        on=None if told.on is None else calendar_date(told.on),
+        at=texts.instant_or_none(told.at),
+        due_at=instant(view.due_at(told)),
+        source=told.source,
+        told_at=instant(told.told_at),
+    )
+
+
+def _parties(line: LineSummary) -> tuple[str, ...]:
+    named = {line.buyer, line.supplier, *(leg.carrier for leg in line.legs)}
+    return tuple(sorted(each for each in named if each))
+
+
+def verdict_records(context: LineContext, verdicts: Iterable[RuleVerdict]) -> tuple[Verdict, ...]:
+    """The verdicts on a line with their sentences, for `decisions`."""
+    version, unit = context.policy.version, context.line.unit
+    return tuple([texts.verdict_record(each, version, unit) for each in verdicts])
+
+
+def feed_verdict_records(
+    feed: FeedState, verdicts: Iterable[RuleVerdict], network: Network, policy: Policy
+) -> tuple[Verdict, ...]:
+    """The verdicts on a source with their sentences, for `decisions`."""
+    del feed, network
+    return tuple([texts.verdict_record(each, policy.version) for each in verdicts])
+
+
+def feed_record(
+    feed: FeedState, network: Network, policy: Policy, tick: int, now: UtcMillis
+) -> FeedStatus:
+    """The source as readers of `feeds` see it."""
+    expected_by = blind_at(feed, network, policy)
+    if feed.blind_since is not None:
+        text = f"Blind since {texts.moment(feed.blind_since)}; last heard "
+        text += f"{texts.moment(feed.heard_at)}."
+    elif expected_by is None:
+        text = "It declares no rhythm, so its silence says nothing."
+    else:
+        text = f"Heard {texts.moment(feed.heard_at)}; blind if silent until "
+        text += f"{texts.moment(expected_by)}."
+    return FeedStatus(
+        source=feed.source,
+        tick=tick,
+        at=instant(now),
+        blind=feed.blind_since is not None,
+        declared=network.feed(feed.source) is not None,
+        last_told_at=instant(feed.heard_at),
+        complete_to=texts.instant_or_none(feed.complete_to),
+        expected_by=texts.instant_or_none(expected_by),
+        text=text,
+    )

@@ -1,0 +1,351 @@
+"""Figures into sentences that people read. Nothing else in `alerts` makes prose.
+
+Dates are written as they are at the place where they fall due (2026-03-16), moments in UTC, amounts
+with their unit. A figure that is missing reads "unknown", so that a sentence is always whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from alerts.findings import (
+    AWAITING_FEED,
+    BLIND_FEED,
+    DISABLED,
+    HELD_BACK,
+    Blind,
+    Figures,
+    Finding,
+    RuleVerdict,
+    alert_id_of,
+)
+from alerts.lines import LineSummary
+from alerts.rules import (
+    DELIVERED_LATE,
+    EXPECTED_AFTER_PROMISE,
+    LATE_TO_SHIP,
+    OVERDUE_NO_NEWS,
+    RULE_BY_NAME,
+    STUCK_IN_TRANSIT,
+    UNCONFIRMED,
+    Rule,
+    Unit,
+)
+from alerts.view import LineView
+from schemas.records import Alert, Consequence, Money, Standing, Verdict
+from schemas.units import QUANTITY_SCALE, UtcMillis, calendar_date, decimal, instant
+from topology.network import Network
+
+UNKNOWN = "unknown"
+
+_COMMON_SAYS = {
+    AWAITING_FEED: "{feed} has not yet told everything up to {value}.",
+    HELD_BACK: "Facts that may matter hide behind an unfinished transaction of a sender.",
+    BLIND_FEED: "{feed}, which should tell, has been silent since {value}.",
+    DISABLED: "The policy turns this rule off here.",
+    "ended": "Nothing more is expected of the line.",
+}
+
+
+def moment(at: UtcMillis | None) -> str:
+    """2026-03-16 14:00 UTC."""
+    return UNKNOWN if at is None else instant(at).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def days_text(days: int) -> str:
+    """1 day, 6 days; nothing whole reads "less than a day"."""
+    if days == 0:
+        return "less than a day"
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+def amount(quantity: int, unit: str | None) -> str:
+    """40 EA."""
+    return f"{decimal(quantity):f} {unit}" if unit else f"{decimal(quantity):f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """1 line, 3 lines."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def figure(name: str, value: int | str | None, unit: str | None) -> str:
+    """The figure as people read it, by the end of its name."""
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, str):
+        return value
+    if name.endswith("_at"):
+        return moment(value)
+    if name.endswith("_on"):
+        return calendar_date(value).isoformat()
+    if name.endswith("days"):
+        return days_text(value)
+    if name.endswith("_hours"):
+        return hours_text(value)
+    if name.endswith("_quantity"):
+        return amount(value, unit)
+    return str(value)
+
+
+def hours_text(hours: int) -> str:
+    """1 hour, 48 hours; from three days on whole days as days."""
+    if hours >= 72 and hours % 24 == 0:
+        return days_text(hours // 24)
+    return f"{hours} hour" if hours == 1 else f"{hours} hours"
+
+
+def measure(value: int, unit: Unit, item_unit: str | None = None) -> str:
+    """A value or threshold in its unit."""
+    match unit:
+        case Unit.MOMENT:
+            return moment(value)
+        case Unit.DAYS:
+            return f"{value} day" if abs(value) == 1 else f"{value} days"
+        case Unit.HOURS:
+            return hours_text(value)
+        case Unit.PERCENT:
+            return f"{value} %"
+        case Unit.PERCENTILE:
+            return f"{value} of 100 shipments"
+        case Unit.QUANTITY:
+            return amount(value, item_unit)
+
+
+def filled(template: str, figures: Figures, names: Mapping[str, str] | None = None) -> str:
+    """The template with its figures, and the names of what is concerned."""
+    values = dict(figures)
+    unit = values.get("unit")
+    item_unit = unit if isinstance(unit, str) else None
+    known = {name: figure(name, value, item_unit) for name, value in values.items()}
+    return template.format_map({**known, **(names or {})})
+
+
+def finding_text(finding: Finding) -> str:
+    """What is wrong, in one sentence with its figures."""
+    rule: Rule[object] = RULE_BY_NAME[finding.rule]
+    return filled(rule.says[finding.reason], finding.figures)
+
+
+def consequence(finding: Finding) -> Consequence:
+    """The finding as an alert lists it."""
+    return Consequence(
+        subject=finding.subject,
+        rule=finding.rule,
+        severity=finding.severity,
+        text=finding_text(finding),
+        figures=dict(finding.figures),
+        due_at=instant_or_none(finding.due_at),
+        projected_at=instant_or_none(finding.projected_at),
+        days=finding.days,
+        value_minor=finding.value_minor,
+        currency=finding.currency,
+        accounts=finding.accounts,
+    )
+
+
+def verdict_record(
+    verdict: RuleVerdict, policy_version: str, item_unit: str | None = None
+) -> Verdict:
+    """The verdict with its text, value and threshold as people read them."""
+    rule: Rule[object] = RULE_BY_NAME[verdict.rule]
+    finding = verdict.finding
+    value, threshold = _value(verdict, rule, item_unit), _threshold(verdict, rule)
+    if finding is not None:
+        text = finding_text(finding)
+    else:
+        template = _COMMON_SAYS.get(verdict.reason) or rule.says[verdict.reason]
+        text = template.format_map(
+            {
+                "value": value or UNKNOWN,
+                "threshold": threshold or UNKNOWN,
+                "feed": verdict.feed or UNKNOWN,
+            }
+        )
+    return Verdict(
+        rule=verdict.rule,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        text=text,
+        value=value,
+        threshold=threshold,
+        threshold_source=_source(verdict, policy_version),
+        next_fire_at=instant_or_none(verdict.next_fire_at),
+        severity=None if finding is None else finding.severity,
+        alert_id=None if finding is None else alert_id_of(finding.key),
+    )
+
+
+def _value(verdict: RuleVerdict, rule: Rule[object], item_unit: str | None) -> str | None:
+    if verdict.value is None:
+        return None
+    if verdict.reason in _COMMON_SAYS:
+        return moment(verdict.value)
+    return measure(verdict.value, rule.value_unit, item_unit)
+
+
+def _threshold(verdict: RuleVerdict, rule: Rule[object]) -> str | None:
+    if verdict.threshold is None:
+        return None
+    parameter = rule.parameter(verdict.source.partition(",")[0])
+    return measure(verdict.threshold, Unit.HOURS if parameter is None else parameter.unit)
+
+
+def _source(verdict: RuleVerdict, policy_version: str) -> str | None:
+    if not verdict.source:
+        return None
+    if verdict.source.startswith("lane "):
+        return verdict.source
+    return f"policy {policy_version}: rules.{verdict.rule}.{verdict.source}"
+
+
+def names_of(finding: Finding, network: Network) -> dict[str, str]:
+    """What sentences call the things that a finding is about."""
+    supplier = network.party(finding.supplier)
+    carrier = network.party(finding.carrier)
+    order = finding.subject.rpartition("#")[0] or finding.subject
+    return {
+        "order": f"order {order}",
+        "supplier": (supplier.name if supplier else "") or finding.supplier or "the supplier",
+        "carrier": (carrier.name if carrier else "") or finding.carrier or "the carrier",
+        "source": finding.subject,
+    }
+
+
+def cause_text(finding: Finding, network: Network) -> str:
+    """The root cause, in one sentence."""
+    names = names_of(finding, network)
+    template = _CAUSE_SAYS.get(finding.cause_reason, "It lies with {cause}.")
+    text = template.format_map({**names, "cause": cause_name(finding, network)})
+    return text[0].upper() + text[1:]
+
+
+def cause_name(finding: Finding, network: Network) -> str:
+    """What the cause is called: Order ACME/4711, Shipment DHL/1, CONGESTION at Rotterdam."""
+    if finding.cause_kind == "exception":
+        reason, _, site = finding.cause_id.rpartition("@")
+        place = network.site(site)
+        return f"{reason} at {(place.name if place else '') or site}"
+    return f"{finding.cause_kind.capitalize()} {finding.cause_id}"
+
+
+_CAUSE_SAYS = {
+    "exception": "{cause} holds it up.",
+    "left_late": "{cause} left {supplier} later than the last departure that meets the promise.",
+    "time": "{cause} is slow on its way with {carrier}.",
+    "quantity": "{cause} did not bring what was expected.",
+    "feed": "{cause} has gone silent.",
+    "unconfirmed": "{supplier} has not confirmed {order}.",
+    "promise_later_than_requested": "{supplier} promised {order} later than requested.",
+    "promise_moved": "{supplier} moved the promise for {order}.",
+    "late_to_ship": "{order} has not left {supplier} in time.",
+    "overdue_no_news": "{order} is overdue, and {supplier} has not told that it left.",
+    "expected_after_promise": "{order} has not left {supplier} yet and is announced late.",
+}
+
+
+def instant_or_none(at: UtcMillis | None) -> dt.datetime | None:
+    """The moment as an aware UTC time, if there is one."""
+    return None if at is None else instant(at)
+
+
+def why(
+    standing: Standing, view: LineView, findings: Sequence[Finding], blind_feed: Blind | None
+) -> str:
+    """Why a line stands as it does, in one sentence."""
+    match standing:
+        case Standing.ENDED:
+            return _ended(view.line)
+        case Standing.BLIND:
+            feed = blind_feed.feed if blind_feed is not None else UNKNOWN
+            since = blind_feed.since if blind_feed is not None else None
+            heard = f"has been silent since {moment(since)}" if since else "was never heard"
+            return f"Nobody can tell: {feed}, which should tell what is next, {heard}."
+        case Standing.UNKNOWN:
+            return "Nothing has been promised yet."
+        case Standing.ON_TIME:
+            return _on_time(view)
+        case Standing.LATE | Standing.AT_RISK:
+            for rule in _TELLING_FIRST:
+                for finding in findings:
+                    if finding.rule == rule:
+                        return finding_text(finding)
+            late = "It was delivered, or is expected," if view.line.legs else "It is expected"
+            return f"{late} after it falls due, within what the policy accepts."
+        case _:
+            assert_never(standing)
+
+
+_TELLING_FIRST = (
+    DELIVERED_LATE.name,
+    EXPECTED_AFTER_PROMISE.name,
+    OVERDUE_NO_NEWS.name,
+    LATE_TO_SHIP.name,
+    STUCK_IN_TRANSIT.name,
+    UNCONFIRMED.name,
+)
+
+
+def _ended(line: LineSummary) -> str:
+    ends = (("Rejected", line.rejected), ("Cancelled", line.cancelled_news))
+    for name, news in (*ends, ("Closed", line.closed)):
+        if news is not None:
+            reason = f" ({news.reason})" if news.reason else ""
+            return f"{name} {moment(news.at)}{reason}; nothing more is expected."
+    return "Nothing more is expected."
+
+
+def _on_time(view: LineView) -> str:
+    promise = view.promise
+    if promise is None:
+        return "Nothing told speaks against it."
+    on = calendar_date(view.day_of(promise)).isoformat()
+    word = "Promised" if view.line.last_confirmed is not None else "Requested"
+    if view.line.is_delivered:
+        return f"{word} for {on}, delivered in time."
+    return f"{word} for {on}; nothing told speaks against it."
+
+
+def money_text(money: Sequence[Money]) -> str:
+    """12,345.60 EUR and 800 JPY; each currency by itself."""
+    shown = []
+    for each in money:
+        digits = CURRENCY_DIGITS.get(each.currency, 2)
+        value = decimal(each.value_minor * 10 ** (QUANTITY_SCALE - digits))
+        shown.append(f"{value:,.{digits}f} {each.currency}")
+    return " and ".join(shown)
+
+
+CURRENCY_DIGITS = {
+    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""Minor digits of currencies that have not two, from ISO 4217."""
+
+
+def notification_text(alert: Alert, event: str, network: Network) -> str:
+    """What a recipient reads below the title: cause, stakes, consequences, what to do."""
+    if event == "resolved":
+        return f"Resolved: {alert.title}. Nothing more is to be done."
+    lines = [alert.cause]
+    if alert.value_at_risk:
+        lines.append(f"At risk: {money_text(alert.value_at_risk)}.")
+    if alert.accounts:
+        names = [
+            account.name or account.id
+            for each in alert.accounts
+            if (account := network.account(each)) is not None
+        ]
+        lines.append(f"Accounts: {', '.join(names or alert.accounts)}.")
+    lines += [f"- {each.subject}: {each.text}" for each in alert.consequences[:LINES_WRITTEN_MAX]]
+    rest = alert.consequence_count - min(len(alert.consequences), LINES_WRITTEN_MAX)
+    if rest > 0:
+        lines.append(f"- and {rest} more")
+    lines.append(f"Next: {alert.next_step}")
+    return "\n".join(lines)
+
+
+LINES_WRITTEN_MAX = 5
+"""Consequences that a notification writes out; it carries the alert with the others."""
