@@ -22,6 +22,8 @@ FORBIDDEN_MODULE_NAMES = frozenset(
 # path: why this file catches everything.
 CATCHES_EVERYTHING: dict[str, str] = {
     "streams/task.py": "the engine's boundary: a key whose evaluation fails is parked, visibly",
+    "streams/app/engine_host.py": "the edge of the engine's thread: the process ends with it",
+    "console/server.py": "the edge of the follower's thread: raised again by who waits for it",
 }
 
 # path: why this file reads a clock.
