@@ -1,4 +1,4 @@
-"""The HTTP API over the read model: it only reads, each answer as of one tick (docs/http-api.md)."""
+"""The HTTP API over the read model: it reads, each answer as of one tick (docs/http-api.md)."""
 
 from __future__ import annotations
 

@@ -361,10 +361,8 @@ def _consumer(client_config: Mapping[str, str], isolation: str) -> Consumer:
 
 
 def _tombstone_tick(message: KafkaMessage) -> int | None:
-    for name, value in message.headers() or ():
-        if name == TOMBSTONE_TICK_HEADER and isinstance(value, bytes) and value.isdigit():
-            return int(value)
-    return None
+    stated = dict(message.headers() or ()).get(TOMBSTONE_TICK_HEADER)
+    return int(stated) if stated is not None and stated.isdigit() else None
 
 
 def _is_past(reached: Mapping[Partition, int], ends: Mapping[Partition, int]) -> bool:
