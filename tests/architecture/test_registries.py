@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 
+from alerts.rules import RULES
 from schemas import records
 from schemas.facts import FACT_KINDS, FACT_TYPES, Family
 from schemas.topics import TOPICS
@@ -52,6 +53,11 @@ def test_every_json_topic_names_a_record_that_exists() -> None:
         if " " not in value.removeprefix("JSON, ")
         and not hasattr(records, value.removeprefix("JSON, "))
     }
+    assert not missing
+
+
+def test_every_rule_has_the_runbook_that_its_alerts_name() -> None:
+    missing = [rule.name for rule in RULES if not (ROOT / rule.runbook).is_file()]
     assert not missing
 
 
