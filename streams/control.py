@@ -139,5 +139,5 @@ class Control:
             self._networks[version] = networks.decode(data)
             self.latest_network = version
         else:
-            self._policies[version] = policies.decode(data)
+            self._policies[version] = Policy.from_bytes(data)
             self.latest_policy = version

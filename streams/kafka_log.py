@@ -145,7 +145,8 @@ class KafkaLog:
     def _list(
         self, partitions: Sequence[Partition], isolation: IsolationLevel
     ) -> dict[Partition, int]:
-        wanted = dict.fromkeys(self._topic_partitions(partitions), OffsetSpec.latest())
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = dict.fromkeys(self._topic_partitions(partitions), latest)
         length = len(self._settings.prefix)
         offsets: dict[Partition, int] = {}
         try:
@@ -174,8 +175,6 @@ class KafkaLog:
             high = self._uncommitted.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
         except KafkaException as error:
             raise translate(error.args[0]) from error
-        if stable is None or high is None:
-            raise Unavailable(f"{partition.topic}/{partition.number} did not say where it ends")
         return EndOffsets(stable[1], max(high[1], stable[1]))
 
     def begin_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
@@ -189,8 +188,6 @@ class KafkaLog:
                 found = self._probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
             except KafkaException as error:
                 raise translate(error.args[0]) from error
-            if found is None:
-                raise Unavailable(f"{partition.topic}/{partition.number} did not answer")
             begins[partition] = found[0]
         return begins
 

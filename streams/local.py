@@ -20,14 +20,16 @@ from schemas.units import UtcMillis
 from streams.clock import ManualClock
 from streams.log import Partition
 from streams.memory_log import MemoryLog
+from streams.observation import WorkerSettings
 from streams.publishing import Publication, split
-from streams.ticker import Ticker, TickerSettings
-from streams.worker import Worker, WorkerSettings
+from streams.ticker import Ticker
+from streams.worker import Worker
 from topology import network as networks
 from topology.network import EMPTY, Network
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-STEPS_PER_TICK_MAX = 1_000_000
+IDLE_STEPS_MAX = 50
+"""Turns of the loop without any work after which a tick will not end by itself."""
 
 
 class Output(NamedTuple):
@@ -55,14 +57,14 @@ class LocalEngine:
         self._clock = ManualClock()
         self.publish_network(network)
         self.publish_policy(policy or policies.DEFAULT)
-        settings = WorkerSettings(
-            "slipwatch", "local", ticker=TickerSettings(interval_ms=0), runs_ticker=False
-        )
+        settings = WorkerSettings("slipwatch", "local", runs_ticker=False)
         self.worker = Worker(self.log, settings, self._clock)
         self.worker.open()
         self.worker.step(0)
         self._ticker: Ticker = self.worker.make_ticker()
         self._ticker.open()
+        self.ticks = 0
+        """Ticks that were cut."""
         self._read: dict[Partition, int] = {}
 
     def publish_network(self, network: Network) -> None:
@@ -71,7 +73,7 @@ class LocalEngine:
 
     def publish_policy(self, policy: Policy) -> None:
         """From the next tick on, this policy holds."""
-        self._publish("policies", policy.version, policies.encode(policy))
+        self._publish("policies", policy.version, policy.to_bytes())
 
     def _publish(self, topic: str, version: str, data: bytes) -> None:
         for key, value in split(Publication(version, data, _EPOCH)):
@@ -95,16 +97,40 @@ class LocalEngine:
 
     def cut(self, at: UtcMillis) -> Tick:
         """One tick, complete or not, through all stages."""
-        self._clock.set(max(at, self._clock.now()))
-        self.worker.control.poll()
-        tick = self._ticker.cut()
+        tick = self.begin(at)
         self.settle()
         return tick
 
+    def begin(self, at: UtcMillis) -> Tick:
+        """Writes one tick and leaves it in flight; `settle` or steps of the worker finish it."""
+        self._clock.set(max(at, self._clock.now()))
+        self.worker.control.poll()
+        tick = self._ticker.cut()
+        self.ticks = tick.n
+        return tick
+
+    @property
+    def ticks_done(self) -> int:
+        """Ticks that every stage has finished."""
+        return self.worker.status().tick
+
+    def limit_facts_per_tick(self, facts_max: int) -> None:
+        """From the next tick on, a cut takes in at most so many facts."""
+        self._ticker.limit(facts_max)
+
+    def hold(self, partition: Partition) -> None:
+        """Reads no more of a partition, as if its leader did not answer."""
+        self.worker.hold(partition)
+
+    def release(self, partition: Partition) -> None:
+        """Reads it again."""
+        self.worker.release(partition)
+
     def settle(self) -> None:
         """Works until the tick in flight is done everywhere."""
-        for _ in range(STEPS_PER_TICK_MAX):
-            self.worker.step(0)
+        idle = 0
+        while idle < IDLE_STEPS_MAX:
+            idle = 0 if self.worker.step(0) else idle + 1
             if self._ticker.flight() is None:
                 return
         raise RuntimeError(f"tick does not end: {self.worker.status().waits_for or 'no reason'}")

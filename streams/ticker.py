@@ -53,6 +53,7 @@ class TickPlan:
 
     def __init__(self, settings: TickerSettings) -> None:
         self._settings = settings
+        self.facts_max = settings.facts_per_tick_max
         self._hidden: dict[Partition, _Hidden] = {}
 
     def next(
@@ -72,7 +73,7 @@ class TickPlan:
         starts = {p: self._start(p, last, begins) for p in ends}
         waiting = {p: max(0, end.stable - starts[p]) for p, end in ends.items()}
         total = sum(waiting.values())
-        limit = self._settings.facts_per_tick_max
+        limit = self.facts_max
         cuts = {
             p: starts[p] + (n if total <= limit else -(-n * limit // total))
             for p, n in waiting.items()
@@ -162,6 +163,10 @@ class Ticker:
         """Fences the ticker before this one and checks the clock against the broker's."""
         self._producer = self._log.transactional_producer(self._id)
         self.check_clock()
+
+    def limit(self, facts_max: int) -> None:
+        """From the next tick on, a cut takes in at most so many facts."""
+        self._plan.facts_max = facts_max
 
     def close(self) -> None:
         """Writes no more."""

@@ -72,6 +72,7 @@ class Worker(Rebalance):
         self._keyed: dict[Partition, KeyedTask] = {}
         self._restorations: list[Restoration] = []
         self._paused: set[Partition] = set()
+        self._held: set[Partition] = set()
         self._ticking = Ticking(self.control.changed, settings.poll_s)
         self._tick_seen = 0
         self._state = "starting"
@@ -163,7 +164,7 @@ class Worker(Rebalance):
                 restoring.append(task)
         if restoring:
             self._restorations.append(Restoration(self._log, restoring))
-        self._paused.update(p for p in partitions if p not in self._intake)
+        self._paused.update(partitions)
         self._observer.assigned(partitions)
         return offsets
 
@@ -355,6 +356,18 @@ class Worker(Rebalance):
         for record in records:
             producer.produce(record.topic, record.partition, record.key, record.value)
         return len(records)
+
+    def hold(self, partition: Partition) -> None:
+        """Reads no more of an input until `release`; a tick that needs it waits."""
+        assert self._consumer is not None, "open() comes first"
+        self._held.add(partition)
+        self._consumer.pause([partition])
+
+    def release(self, partition: Partition) -> None:
+        """Reads a held input again."""
+        assert self._consumer is not None, "open() comes first"
+        self._held.discard(partition)
+        self._consumer.resume([partition])
 
     def _hold_back(self) -> None:
         """Pauses inputs that fill memory faster than ticks empty it, and lets them go again."""

@@ -14,19 +14,12 @@ from hashlib import blake2b
 
 import msgspec
 
-from alerts.judgement import (
-    Finding,
-    Judgement,
-    LineContext,
-    RuleVerdict,
-    feed_verdict_records,
-    judge,
-    judge_feed,
-    status_record,
-    verdict_records,
-)
+from alerts.context import Judgement, LineContext
+from alerts.findings import Finding, RuleVerdict
+from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState, LineSummary
-from schemas.records import Decision, DecisionKind, encode
+from alerts.status import feed_verdict_records, status_record, verdict_records
+from schemas.records import Decision, DecisionKind, Verdict, encode
 from schemas.units import UtcMillis, instant
 from streams.rows import Row, RowKind
 from streams.stages.keys import is_source, split_part
@@ -289,7 +282,7 @@ def _changed(
     return tuple(verdict for verdict in after if verdict not in old)
 
 
-def _decision(subject: str, records: tuple, tick: TickContext) -> Decision:  # type: ignore[type-arg]
+def _decision(subject: str, records: tuple[Verdict, ...], tick: TickContext) -> Decision:
     return Decision(
         subject=subject,
         tick=tick.n,

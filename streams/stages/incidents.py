@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from alerts.incidents import Incident, advance
-from alerts.judgement import Finding
+from alerts.findings import Finding
 from alerts.notices import for_audience, recipients
 from schemas.records import Alert
 from schemas.units import UtcMillis

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from alerts.judgement import blind_at, feed_record
 from alerts.lines import FeedState, LineSummary
+from alerts.rhythm import blind_at
+from alerts.status import feed_record
 from schemas import limits
 from schemas.codec import unpack
 from schemas.facts import Fact, Heartbeat, ShipmentFact
