@@ -34,7 +34,7 @@ def is_path(word: str) -> bool:
 
 
 def exists(word: str) -> bool:
-    """Whether it is there, or for one with a `<placeholder>` or a `PLACEHOLDER`, one of its kind."""
+    """Whether it is there; for a `<placeholder>` or `PLACEHOLDER`, whether one of its kind is."""
     if (ROOT / word).exists():
         return True
     pattern = re.sub(r"<\w+>|\b[A-Z]{3,}\b", "*", word)
