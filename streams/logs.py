@@ -15,7 +15,12 @@ import structlog
 from streams.settings import LogFormat, LogSettings
 
 FOREIGN_LEVEL = logging.WARNING
-"""Libraries (Faust, aiokafka) speak of their inner life below this; nobody acts on it."""
+"""Libraries speak of their inner life below this; nobody acts on it."""
+
+QUIET_LEVEL = logging.CRITICAL
+QUIET = ("faust", "mode", "aiokafka")
+"""They log each error with its traceback, and then it reaches us, who say it in one line. With
+`log.level` debug they speak."""
 
 
 def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
@@ -29,7 +34,11 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     renderer: structlog.typing.Processor
     match settings.format:
         case LogFormat.TEXT:
-            renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+            renderer = structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(),
+                # The default prints local variables too, and with them passwords.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
         case LogFormat.JSON:
             shared.append(structlog.processors.format_exc_info)
             renderer = structlog.processors.JSONRenderer()
@@ -52,5 +61,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(FOREIGN_LEVEL)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(level if level <= logging.DEBUG else QUIET_LEVEL)
     for ours in ("streams", "alerts", "console", "topology"):
         logging.getLogger(ours).setLevel(level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from schemas.records import StageProgress, Tick
 from streams import metrics
 from streams.log import EndOffsets, Log, LogError, Partition
 from streams.metrics import Metrics
-from streams.worker import EngineFailure, WorkerStatus
+from streams.observation import EngineFailure, WorkerStatus
 
 ENGINE_STARTED = "engine_started"
 ENGINE_STOPPED = "engine_stopped"
@@ -31,6 +32,9 @@ STATES = ("starting", "restoring", "running", "stopped")
 LAG_PERIOD_SECONDS = 5.0
 
 log = structlog.stdlib.get_logger(__name__)
+
+SERVICE_LOGGER = logging.getLogger("mode")
+"""Where mode tells of starting and stopping our services: with its own, not as ours."""
 
 
 class Engine(Protocol):
@@ -97,6 +101,7 @@ class EngineHost(Service):
     """
 
     abstract = False
+    logger = SERVICE_LOGGER
 
     def __init__(self, engine: Engine, stop: threading.Event) -> None:
         self._engine = engine
@@ -129,10 +134,12 @@ class EngineHost(Service):
         log.info(ENGINE_STARTED)
         try:
             self._engine.run(self._stop_engine)
-        except BaseException as error:  # noqa: BLE001 - a thread's edge: the process ends with it
+        except EngineFailure as error:
             self.failure = error
-            expected = isinstance(error, EngineFailure)
-            log.error(ENGINE_FAILED, why=str(error), exc_info=None if expected else error)
+        except BaseException as error:
+            # The edge of a thread: whatever it is, the process ends with it.
+            self.failure = error
+            log.exception(ENGINE_FAILED)
         else:
             if not self._stop_engine.is_set():
                 self.failure = RuntimeError("the engine ended without being told to")
@@ -201,6 +208,7 @@ class LagKeeper(Service):
     """Asks the broker every few seconds how far the owned partitions have come."""
 
     abstract = False
+    logger = SERVICE_LOGGER
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ class TransportChanged(Exception):
 class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     """The thread that owns aiokafka's consumer."""
 
+    logger = driver.logger
+
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         for name, value in (
@@ -38,6 +40,8 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
 
 class ReadCommittedConsumer(driver.Consumer):
     """Faust's consumer with the thread above."""
+
+    logger = driver.logger
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)

@@ -1,0 +1,188 @@
+"""`slipwatch worker`: the one place that wires engine, delivery, web pages and Faust together.
+
+`run` blocks until SIGTERM, SIGINT or a fault, and answers with the process's exit code. A signal
+lets the engine finish its transaction and leave its group, and delivery finish what is on its way;
+a process that is not done after `STOP_SECONDS` is ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import faust
+import structlog
+from prometheus_client import CollectorRegistry
+
+from alerts.sinks import Sink
+from streams.app.delivery_host import DeliveryHost
+from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, LagKeeper
+from streams.app.hosting import Announcer, HostingApp, WebServer, engine_group, kafka_log, make_app
+from streams.app.pages import Pages, TickWatch
+from streams.clock import Clock
+from streams.exits import Exit
+from streams.metrics import Metrics
+from streams.observation import EngineFailure, WorkerSettings
+from streams.settings import Settings
+from streams.ticker import TickerSettings
+from streams.worker import Worker
+
+STOP_SECONDS = 10.0
+TICK_STUCK_SECONDS_MIN = 30.0
+SEND_TIMEOUT_SECONDS = 15.0
+
+WORKER_LISTENS = "worker_listens"
+WORKER_STOPPING = "worker_stopping"
+WORKER_FAILED = "worker_failed"
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What the command line adds to the settings; `announce` is told the address once it is open.
+
+    `clock` is the only clock of the process that decides anything.
+    """
+
+    name: str
+    clock: Clock
+    announce: Callable[[str], None]
+    is_ticker_allowed: bool = True
+
+
+def default_name(settings: Settings) -> str:
+    """This worker's name when none is given: the same at each start, unlike any other on the host.
+
+    A worker that starts under the name of a dead one takes over its open transaction at once.
+    """
+    place = settings.web.port or os.getpid()
+    return f"{socket.gethostname().split('.')[0]}-{place}"
+
+
+def run(settings: Settings, sinks: Mapping[str, Sink], options: WorkerOptions) -> int:
+    """Run a worker until it is stopped; the exit code of the process."""
+    return _WorkerProcess(settings, sinks, options).run()
+
+
+class _WorkerProcess:
+    """All parts of one worker, made but not started."""
+
+    def __init__(
+        self, settings: Settings, sinks: Mapping[str, Sink], options: WorkerOptions
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._stop_engine = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._metrics = Metrics(CollectorRegistry())
+        self._observer = EngineObserver(self._metrics)
+        self._engine = Worker(
+            kafka_log(settings), self._worker_settings(), options.clock, self._observer
+        )
+        self._host = EngineHost(self._engine, self._stop_engine)
+        self._gauges = EngineGauges(self._metrics, self._observer)
+        self._app = make_app(settings, self._loop)
+        self._delivery = (
+            DeliveryHost(
+                self._app, settings, sinks, kafka_log(settings), options.clock, self._metrics
+            )
+            if settings.delivery.enabled
+            else None
+        )
+        self._add_parts()
+
+    def _add_parts(self) -> None:
+        settings = self._settings
+        progress = self._engine.control.progress
+        self._app.before_producer = (
+            self._host,
+            LagKeeper(kafka_log(settings), self._host, self._gauges, progress),
+            Announcer(cast(WebServer, self._app.web), self._options.announce),
+        )
+        self._app.after_producer = (self._delivery,) if self._delivery else ()
+        stuck_after = max(TICK_STUCK_SECONDS_MIN, 10 * settings.engine.tick_ms / 1000)
+        Pages(
+            self._host,
+            self._gauges,
+            self._metrics,
+            self._delivery.desk if self._delivery else None,
+            TickWatch(stuck_after, time.monotonic),
+        ).add_to(self._app)
+
+    def run(self) -> int:
+        """Block until stopped; the exit code."""
+        worker = _SignalledWorker(self._app, self._on_signal, self._loop)
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else Exit.INTERNAL
+        return self._exit_code(code)
+
+    def _exit_code(self, code: int) -> int:
+        engine = self._host.failure
+        if isinstance(engine, EngineFailure):
+            log.error(WORKER_FAILED, what=engine.what, then=engine.then)
+            return engine.exit_code
+        if engine is not None:
+            log.error(WORKER_FAILED, what=f"the engine ended: {engine!r}")
+            return Exit.ENGINE
+        delivery = self._delivery.failure if self._delivery else None
+        if delivery is not None or code != 0:
+            log.error(WORKER_FAILED, what=f"delivery ended: {delivery!r}")
+            return Exit.DELIVERY
+        return Exit.OK
+
+    def _on_signal(self) -> None:
+        """Stop the engine at once, beside everything else, and set a limit to it all."""
+        log.info(WORKER_STOPPING)
+        self._stop_engine.set()
+        limit = threading.Timer(STOP_SECONDS, _end_process)
+        limit.daemon = True
+        limit.start()
+
+    def _worker_settings(self) -> WorkerSettings:
+        engine = self._settings.engine
+        return WorkerSettings(
+            group=engine_group(self._settings),
+            name=f"{engine.application_id}-{self._options.name}",
+            runs_ticker=self._options.is_ticker_allowed,
+            ticker=TickerSettings(
+                interval_ms=engine.tick_ms,
+                facts_per_tick_max=engine.facts_per_tick_max,
+                name=self._options.name,
+            ),
+        )
+
+
+def _end_process() -> None:
+    sys.stderr.write(f"slipwatch: not stopped after {STOP_SECONDS:g} s; ended\n")
+    sys.stderr.flush()
+    os._exit(Exit.STOP_TIMEOUT)
+
+
+class _SignalledWorker(faust.Worker):
+    """Faust's worker, silent on the terminal, that says first when a signal has come."""
+
+    def __init__(
+        self, app: HostingApp, on_signal: Callable[[], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._on_signal = on_signal
+        super().__init__(app, loop=loop, quiet=True, override_logging=False)
+        self.spinner = None
+
+    def _on_sigint(self) -> None:
+        self._on_signal()
+        super()._on_sigint()
+
+    def _on_sigterm(self) -> None:
+        self._on_signal()
+        super()._on_sigterm()
