@@ -30,27 +30,10 @@ from alerts.rhythm import blind_at
 from alerts.rules import FEED_BLIND, LATE_TO_SHIP, LINE_RULES, UNCONFIRMED, FeedView, Rule, Settings
 from alerts.rules.shipping import QUANTILES
 from alerts.standing import feeds_of, next_step_of, progress_of, standing_of
-from alerts.status import feed_record, feed_verdict_records, status_record, verdict_records
 from alerts.view import LineView
 from schemas.records import Outcome
 from schemas.units import HOUR_MS, QUANTITY_ONE, Quantity, UtcMillis
 from topology.network import Network
-
-__all__ = [
-    "FeedJudgement",
-    "Finding",
-    "Judgement",
-    "LineContext",
-    "RuleVerdict",
-    "blind_at",
-    "feed_record",
-    "feed_verdict_records",
-    "judge",
-    "judge_feed",
-    "status_record",
-    "value_at_risk",
-    "verdict_records",
-]
 
 _ENDED = tuple(RuleVerdict(rule.name, Outcome.SILENT, "ended") for rule in LINE_RULES)
 

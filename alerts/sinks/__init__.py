@@ -1,7 +1,8 @@
 """The only door of `alerts` to the world: sinks hand notifications to people and their systems.
 
-`streams` builds sinks from its configuration and calls them; the rest of `alerts` never imports this
-package. It does no retrying: a sink says whether trying again may help, and who called decides.
+`streams` builds sinks from its configuration and calls them; the rest of `alerts` never imports
+this package. It does no retrying: a sink says whether trying again may help, and who called
+decides.
 """
 
 from alerts.sinks.log import LogSink

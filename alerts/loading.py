@@ -1,0 +1,279 @@
+"""Reads the policy file, and says all that is wrong with it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from alerts.document import FILE_BYTES_MAX, Problems, Section, Unreadable, parsed
+from alerts.notices import unrouted
+from alerts.policy import (
+    AUDIENCES,
+    OPERATIONS,
+    Document,
+    Materiality,
+    Override,
+    Policy,
+    Recipient,
+    Retention,
+    RuleSettings,
+    ValueSeverity,
+    build,
+    complete,
+)
+from alerts.rules import RULES, Parameter, Rule
+from schemas.records import Severity
+from topology.network import Network
+from topology.problems import Problem, quoted, suggestion
+
+DAYS_MAX = 3650
+HOURS_MAX = 24 * 366
+MINUTES_MAX = 60 * 24 * 30
+VALUE_MAX = 10**15
+_PLACES = ("account", "region", "site", "supplier")
+
+
+@dataclass(frozen=True)
+class PolicyResult:
+    """A policy, or the errors that stand against it; warnings of a policy only. Both ascend."""
+
+    policy: Policy | None
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def load_policy(path: Path) -> PolicyResult:
+    """The policy in the file, or everything that is wrong with it. Never raises for content."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        found = error.strerror or "an error"
+        return PolicyResult(None, (Problem(path.name, 0, "", found, "a file to read"),))
+    return read_policy(path.name, data)
+
+
+def read_policy(name: str, data: bytes) -> PolicyResult:
+    """The policy in the bytes of a file of that name."""
+    problems = Problems(name)
+    try:
+        root = Section(parsed(data), "", problems)
+    except Unreadable as stop:
+        problems.note(stop.line, "", stop.found, stop.expected)
+        return PolicyResult(None, tuple(problems.found))
+    document = _document(root)
+    if problems.found:
+        return PolicyResult(None, tuple(sorted(problems.found)))
+    policy = build(complete(document))
+    return PolicyResult(policy, warnings=tuple(_warnings(name, policy)))
+
+
+def _document(root: Section) -> Document:
+    rules = root.section("rules")
+    document = Document(
+        rules=() if rules is None else tuple(_rules(rules)),
+        overrides=tuple(_overrides(root)),
+        severity_by_value=tuple(_values(root)),
+        recipients=tuple(_recipients(root)),
+        materiality=_materiality(root.section("materiality")),
+        retention=_retention(root.section("retention")),
+    )
+    incidents, feeds = root.section("incidents"), root.section("undeclared_feeds")
+    hold = every = grace = 0
+    if incidents is not None:
+        hold = incidents.integer("resolve_hold_minutes", 0, MINUTES_MAX, "minutes") or 0
+        incidents.close()
+    if feeds is not None:
+        every = feeds.integer("every_hours", 0, HOURS_MAX, "hours") or 0
+        grace = feeds.integer("grace_hours", 0, HOURS_MAX, "hours") or 0
+        feeds.close()
+    root.close()
+    return Document(
+        rules=document.rules,
+        overrides=document.overrides,
+        severity_by_value=document.severity_by_value,
+        recipients=document.recipients or _DEFAULT_RECIPIENTS,
+        materiality=document.materiality,
+        retention=document.retention,
+        resolve_hold_minutes=hold,
+        feed_every_hours=every,
+        feed_grace_hours=grace,
+    )
+
+
+_DEFAULT_RECIPIENTS = (Recipient(id=OPERATIONS, audience=OPERATIONS, sinks=("log",)),)
+
+
+def _rules(section: Section) -> Iterator[RuleSettings]:
+    for rule in RULES:
+        found = section.section(rule.name)
+        if found is not None:
+            yield _rule(rule, found)
+    section.close([rule.name for rule in RULES])
+
+
+def _rule(rule: Rule[object], section: Section) -> RuleSettings:
+    settings = RuleSettings(
+        rule=rule.name,
+        enabled=section.flag("enabled"),
+        severity=section.choice("severity", Severity),
+        severity_by_days=_severity_by_days(section),
+        limits=tuple(_limits(rule, section)),
+    )
+    section.close()
+    return settings
+
+
+def _limits(rule: Rule[object], section: Section) -> Iterator[tuple[str, int]]:
+    for parameter in rule.parameters:
+        value = section.integer(
+            parameter.name, parameter.minimum, parameter.maximum, parameter.unit.value
+        )
+        if value is None:
+            continue
+        if parameter.choices and value not in parameter.choices:
+            section.refuse(parameter.name, str(value), _choices(parameter))
+        else:
+            yield parameter.name, value
+
+
+def _choices(parameter: Parameter) -> str:
+    return f"one of {', '.join(str(each) for each in parameter.choices)}"
+
+
+def _severity_by_days(section: Section) -> tuple[tuple[int, Severity], ...] | None:
+    given = section.section("severity_by_days")
+    if given is None:
+        return None
+    steps: list[tuple[int, Severity]] = []
+    for severity in Severity:
+        days = given.integer(severity.value, 1, DAYS_MAX, "days")
+        if days is not None:
+            steps.append((days, severity))
+    given.close()
+    for (days, severity), (next_days, worse) in pairwise(steps):
+        if next_days <= days:
+            expected = f"more than the {days} days of {severity.value}"
+            given.refuse(worse.value, str(next_days), expected)
+    return tuple(steps)
+
+
+def _overrides(root: Section) -> Iterator[Override]:
+    seen: dict[tuple[str, ...], str] = {}
+    for row in root.rows("overrides"):
+        places = {place: row.text(place) for place in _PLACES}
+        if not any(places.values()):
+            row.refuse("site", "no place", f"at least one of {', '.join(_PLACES)}")
+        until = row.day("until")
+        reason = row.text("reason", required=True)
+        rules = row.section("rules")
+        settings = () if rules is None else tuple(_rules(rules))
+        if not settings:
+            row.refuse("rules", "nothing", "the rules that are set otherwise here")
+        row.close()
+        for each in settings:
+            key = (*places.values(), each.rule)
+            if key in seen:
+                found = f"the rule {each.rule} a second time for one place"
+                row.refuse("rules", found, f"it once, as in {seen[key]}")
+            seen.setdefault(key, row.path)
+        if until is not None:
+            yield Override(**places, until=until, reason=reason, rules=settings)
+
+
+def _values(root: Section) -> Iterator[ValueSeverity]:
+    for row in root.rows("severity_by_value"):
+        currency = row.text("currency", required=True)
+        if currency and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+            row.refuse("currency", quoted(currency), "a currency code such as EUR")
+        value_minor = row.integer("value_minor", 1, VALUE_MAX)
+        severity = row.choice("severity", Severity)
+        for name, value in (("value_minor", value_minor), ("severity", severity)):
+            if value is None and not row.has(name):
+                row.refuse(name, "nothing", "a value at risk and the severity from there on")
+        row.close()
+        if value_minor is not None and severity is not None:
+            yield ValueSeverity(currency=currency, value_minor=value_minor, severity=severity)
+
+
+def _recipients(root: Section) -> Iterator[Recipient]:
+    seen: dict[str, str] = {}
+    for row in root.rows("recipients"):
+        name = row.text("id", required=True)
+        if name in seen:
+            row.refuse("id", quoted(name), f"an id of its own, other than that of {seen[name]}")
+        seen.setdefault(name, row.path)
+        audience = row.text("audience", required=True)
+        if audience and audience not in AUDIENCES:
+            expected = f"one of {', '.join(AUDIENCES)}{suggestion(audience, AUDIENCES)}"
+            row.refuse("audience", quoted(audience), expected)
+        sinks = row.texts("sinks")
+        if not sinks:
+            row.refuse("sinks", "nothing", "a list of sinks, such as [log]")
+        severity = row.choice("minimum_severity", Severity) or Severity.WARNING
+        row.close()
+        yield Recipient(id=name, audience=audience, sinks=sinks, minimum_severity=severity)
+
+
+def _materiality(section: Section | None) -> Materiality:
+    default = Materiality()
+    if section is None:
+        return default
+    days = section.integer("days", 1, DAYS_MAX, "days")
+    value = section.integer("value_percent", 1, 1000, "percent")
+    count = section.integer("count_percent", 1, 1000, "percent")
+    section.close()
+    return Materiality(
+        days=days or default.days,
+        value_percent=value or default.value_percent,
+        count_percent=count or default.count_percent,
+    )
+
+
+def _retention(section: Section | None) -> Retention:
+    default = Retention()
+    if section is None:
+        return default
+    names = ("lateness_horizon_days", "tombstone_days", "link_retention_days", "incident_days")
+    given = {name: section.integer(name, 1, DAYS_MAX, "days") for name in names}
+    section.close()
+    values = {name: value for name, value in given.items() if value is not None}
+    return Retention(**values)
+
+
+def _warnings(name: str, policy: Policy) -> Iterator[Problem]:
+    recipients = policy.document.recipients
+    if not any(each.audience == OPERATIONS for each in recipients):
+        yield Problem(
+            name, 0, "recipients", "nobody of operations", "a recipient who hears of everything"
+        )
+    off = [each.rule for each in policy.document.rules if each.enabled is False]
+    if len(off) == len(RULES):
+        yield Problem(name, 0, "rules", "every rule turned off", "rules that say something")
+
+
+def network_warnings(name: str, policy: Policy, network: Network) -> tuple[Problem, ...]:
+    """What of the policy does not fit the network: places that it does not know, and account
+    managers that nobody routes to."""
+    known: dict[str, frozenset[str]] = {
+        "account": frozenset(network.accounts),
+        "region": frozenset(site.region for site in network.sites.values()),
+        "site": frozenset(network.sites),
+        "supplier": frozenset(network.parties),
+    }
+    found: list[Problem] = []
+    for number, override in enumerate(policy.document.overrides, start=1):
+        for place in _PLACES:
+            value: str = getattr(override, place)
+            if value and value not in known[place]:
+                expected = f"a {place} of the network{suggestion(value, known[place])}"
+                found.append(
+                    Problem(name, 0, f"overrides[{number}].{place}", quoted(value), expected)
+                )
+    found += [
+        Problem(name, 0, "recipients", "nobody", f"{manager}, whom accounts of the network name")
+        for manager in unrouted(policy, network)
+    ]
+    return tuple(found)
