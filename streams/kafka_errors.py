@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from streams.log import Fenced, LogError, OffsetGone, Record, TransactionAborted, Unavailable
 
@@ -24,6 +26,10 @@ _PASSING = {
     KafkaError._RESOLVE,
     KafkaError._MAX_POLL_EXCEEDED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
@@ -92,3 +98,29 @@ def translate(error: KafkaError) -> LogError:
     if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
         return Unavailable(f"the broker did not answer: {text}", "Is it running and reachable?")
     return LogError(f"the broker refused: {text}")
+
+
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[], T], patience_s: float = CALL_TIMEOUT_S) -> T:
+    """The answer to a question that changes nothing, asked again while the fault may pass.
+
+    Raises Unavailable when it did not pass in time, LogError for what will not pass.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            fault: KafkaError = error.args[0]
+            if not fault.retriable() and fault.code() not in _PASSING:
+                raise translate(fault) from error
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"the broker did not answer: {fault.str()}", "Is it running and reachable?"
+                ) from error
+        except TimeoutError as error:
+            if time.monotonic() > deadline:
+                raise Unavailable("the broker did not answer in time") from error
+        time.sleep(0.1)

@@ -23,8 +23,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.kafka_clients import KafkaGroupConsumer, KafkaProducer, KafkaReader
-from streams.kafka_errors import CALL_TIMEOUT_S, translate
-from streams.log import EndOffsets, Partition, Rebalance, Unavailable
+from streams.kafka_errors import CALL_TIMEOUT_S, patiently, translate
+from streams.log import EndOffsets, Partition, Rebalance
 
 QUEUE_MESSAGES_MAX = 2_000_000
 QUEUE_KBYTES_MAX = 1 << 20
@@ -44,14 +44,21 @@ class KafkaLogSettings:
     compression: str = "lz4"
 
 
+def _latest() -> OffsetSpec:
+    return OffsetSpec.latest()  # type: ignore[no-untyped-call,no-any-return]
+
+
+def _earliest() -> OffsetSpec:
+    return OffsetSpec.earliest()  # type: ignore[no-untyped-call,no-any-return]
+
+
 class KafkaLog:
     """A connection to a Kafka cluster."""
 
     def __init__(self, settings: KafkaLogSettings) -> None:
         self._settings = settings
         self._admin: AdminClient | None = None
-        self._probe: Consumer | None = None
-        self._uncommitted: Consumer | None = None
+        self._probes: dict[str, Consumer] = {}
         self._admin_lists = True
 
     def _name(self, topic: str) -> str:
@@ -135,68 +142,57 @@ class KafkaLog:
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
         """Two requests for all partitions; one a partition where the broker cannot list them."""
         if self._admin_lists:
-            stable = self._list(partitions, IsolationLevel.READ_COMMITTED)
+            stable = self._list(partitions, _latest(), IsolationLevel.READ_COMMITTED)
             if all(offset >= 0 for offset in stable.values()):
-                high = self._list(partitions, IsolationLevel.READ_UNCOMMITTED)
+                high = self._list(partitions, _latest(), IsolationLevel.READ_UNCOMMITTED)
                 return {p: EndOffsets(stable[p], max(high[p], stable[p])) for p in partitions}
             self._admin_lists = False
-        return {p: self._watermarks(p) for p in partitions}
-
-    def _list(
-        self, partitions: Sequence[Partition], isolation: IsolationLevel
-    ) -> dict[Partition, int]:
-        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        wanted = dict.fromkeys(self._topic_partitions(partitions), latest)
-        length = len(self._settings.prefix)
-        offsets: dict[Partition, int] = {}
-        try:
-            futures = self._admin_client().list_offsets(
-                wanted, isolation_level=isolation, request_timeout=CALL_TIMEOUT_S
+        ends: dict[Partition, EndOffsets] = {}
+        for partition in partitions:
+            stable_end = self._watermarks(partition, "read_committed")[1]
+            ends[partition] = EndOffsets(
+                stable_end, max(stable_end, self._watermarks(partition, "read_uncommitted")[1])
             )
-            for where, future in futures.items():
-                answer = future.result(CALL_TIMEOUT_S)
-                offsets[Partition(where.topic[length:], where.partition)] = answer.offset
-        except KafkaException as error:
-            raise Unavailable(
-                f"a partition did not say where it ends: {error.args[0].str()}",
-                "A broker may be down.",
-            ) from error
-        except TimeoutError as error:
-            raise Unavailable("a partition did not say where it ends") from error
-        return offsets
-
-    def _watermarks(self, partition: Partition) -> EndOffsets:
-        if self._probe is None or self._uncommitted is None:
-            self._probe = self._consumer("slipwatch-probe")
-            self._uncommitted = self._consumer("slipwatch-probe", "read_uncommitted")
-        (where,) = self._topic_partitions([partition])
-        try:
-            stable = self._probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
-            high = self._uncommitted.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
-        except KafkaException as error:
-            raise translate(error.args[0]) from error
-        return EndOffsets(stable[1], max(high[1], stable[1]))
+        return ends
 
     def begin_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """The first offset that is still there."""
-        if self._probe is None:
-            self._probe = self._consumer("slipwatch-probe")
-            self._uncommitted = self._consumer("slipwatch-probe", "read_uncommitted")
-        begins: dict[Partition, int] = {}
-        for partition, where in zip(partitions, self._topic_partitions(partitions), strict=True):
-            try:
-                found = self._probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S)
-            except KafkaException as error:
-                raise translate(error.args[0]) from error
-            begins[partition] = found[0]
-        return begins
+        if self._admin_lists and partitions:
+            earliest = self._list(partitions, _earliest(), IsolationLevel.READ_UNCOMMITTED)
+            if all(offset >= 0 for offset in earliest.values()):
+                return earliest
+            self._admin_lists = False
+        return {p: self._watermarks(p, "read_committed")[0] for p in partitions}
+
+    def _list(
+        self, partitions: Sequence[Partition], spec: OffsetSpec, isolation: IsolationLevel
+    ) -> dict[Partition, int]:
+        wanted = dict.fromkeys(self._topic_partitions(partitions), spec)
+        length = len(self._settings.prefix)
+
+        def ask() -> dict[Partition, int]:
+            futures = self._admin_client().list_offsets(
+                wanted, isolation_level=isolation, request_timeout=CALL_TIMEOUT_S
+            )
+            return {
+                Partition(where.topic[length:], where.partition): future.result(
+                    CALL_TIMEOUT_S
+                ).offset
+                for where, future in futures.items()
+            }
+
+        return patiently(ask)
+
+    def _watermarks(self, partition: Partition, isolation: str) -> tuple[int, int]:
+        probe = self._probes.get(isolation)
+        if probe is None:
+            probe = self._probes[isolation] = self._consumer("slipwatch-probe", isolation)
+        (where,) = self._topic_partitions([partition])
+        return patiently(lambda: probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S))
 
     def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         """How many partitions each topic has; one request."""
-        try:
-            metadata = self._admin_client().list_topics(timeout=CALL_TIMEOUT_S)
-        except KafkaException as error:
-            raise translate(error.args[0]) from error
+        metadata = patiently(lambda: self._admin_client().list_topics(timeout=CALL_TIMEOUT_S))
         found = metadata.topics
         return {
             topic: len(found[self._name(topic)].partitions) if self._name(topic) in found else 0
@@ -228,10 +224,10 @@ class KafkaLog:
 
     def close(self) -> None:
         """Lets go of the clients made here."""
-        for consumer in (self._probe, self._uncommitted):
-            if consumer is not None:
-                consumer.close()
-        self._probe = self._uncommitted = self._admin = None
+        for probe in self._probes.values():
+            probe.close()
+        self._probes.clear()
+        self._admin = None
 
     def _admin_client(self) -> AdminClient:
         if self._admin is None:

@@ -14,7 +14,7 @@ from alerts import policy as policies
 from alerts.policy import Policy
 from schemas.codec import encode_fact
 from schemas.facts import Fact, Heartbeat, OrderFact
-from schemas.records import Tick
+from schemas.records import Tick, encode
 from schemas.topics import TOPIC_BY_NAME, Spread
 from schemas.units import UtcMillis
 from streams.clock import ManualClock
@@ -53,10 +53,12 @@ class LocalEngine:
         fact_partitions: int | None = None,
         log: MemoryLog | None = None,
     ) -> None:
+        """With `log`, what lies there is used as it is: network, policy and counts are its own."""
         self.log = log or MemoryLog(partitions, fact_partitions)
         self._clock = ManualClock()
-        self.publish_network(network)
-        self.publish_policy(policy or policies.DEFAULT)
+        if log is None:
+            self.publish_network(network)
+            self.publish_policy(policy or policies.DEFAULT)
         settings = WorkerSettings("slipwatch", "local", runs_ticker=False)
         self.worker = Worker(self.log, settings, self._clock)
         self.worker.open()
@@ -108,6 +110,13 @@ class LocalEngine:
         tick = self._ticker.cut()
         self.ticks = tick.n
         return tick
+
+    def follow(self, tick: Tick) -> None:
+        """Takes a tick that was recorded elsewhere, through all stages."""
+        self.log.append("ticks", None, encode(tick), 0)
+        self.ticks = tick.n
+        self.worker.control.poll()
+        self.settle()
 
     @property
     def ticks_done(self) -> int:

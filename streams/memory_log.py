@@ -20,6 +20,7 @@ from streams.log import (
     OffsetGone,
     Partition,
     Rebalance,
+    Record,
     TransactionAborted,
 )
 from streams.memory_clients import MemoryConsumer, MemoryProducer, MemoryReader
@@ -99,6 +100,18 @@ class MemoryLog:
         with self._arrived:
             self._append(partition, key, value, transaction)
             self._arrived.notify_all()
+
+    def append_at(self, partition: Partition, record: Record) -> None:
+        """A record of another log, at its own offset; what lies between is a gap."""
+        with self._lock:
+            self.pad(partition, record.offset())
+            self._append(partition, record.key(), record.value(), None)
+
+    def pad(self, partition: Partition, offset: int) -> None:
+        """Gaps up to an offset, as compaction and markers leave them."""
+        with self._lock:
+            records = self.partition_log(partition).records
+            records.extend([None] * (offset - len(records)))
 
     def finish(self, transaction: Transaction, state: str) -> None:
         """Writes the markers of a transaction."""

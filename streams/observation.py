@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +24,14 @@ EXIT_FENCED = 10
 EXIT_STATE = 11
 
 
+Failpoint = Callable[[str], None]
+"""Called at named moments of the loop; what it raises happens there. For tests of survival."""
+
+
+def no_failpoint(moment: str) -> None:
+    """Nothing happens at that moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """How the worker runs. `group` is the consumer group, `name` this worker's unique name."""
@@ -39,6 +47,7 @@ class WorkerSettings:
     sync_timeout_s: float = 60.0
     ticker: TickerSettings = field(default_factory=TickerSettings)
     runs_ticker: bool = True
+    failpoint: Failpoint = no_failpoint
 
 
 class WorkerObserver(Protocol):

@@ -331,6 +331,7 @@ class Worker(Rebalance):
                 took.append((stage_task, chunk.finished, chunk.keys))
                 offsets[stage_task.input] = stage_task.next_progress.offset
             producer.send_offsets(offsets, self._consumer.group_metadata())
+            self._settings.failpoint("before commit")
             producer.commit()
         except TransactionAborted as error:
             producer.abort()

@@ -1,0 +1,55 @@
+"""A recorded log in memory: the facts, ticks and versions of a live installation, at their own
+offsets, so that the local engine can take the very same ticks over the very same cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from schemas.records import Tick, decode
+from schemas.topics import FACT_TOPICS
+from streams.log import Log, Partition, Record
+from streams.memory_log import MemoryLog
+
+READ_S = 0.2
+
+
+def read_committed(log: Log, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Record]]:
+    """Every committed record of the partitions up to their ends as they are now.
+
+    Waits for transactions that are open; yields (partition, record).
+    """
+    ends = log.end_offsets(partitions)
+    reader = log.reader()
+    try:
+        reader.assign(log.begin_offsets(partitions))
+        while any(reader.positions().get(p, 0) < end.high for p, end in ends.items()):
+            for record in reader.read(20_000, READ_S):
+                where = Partition(record.topic(), record.partition())
+                if record.offset() < ends[where].high:
+                    yield where, record
+    finally:
+        reader.close()
+
+
+def copy_of(log: Log) -> tuple[MemoryLog, list[Tick]]:
+    """A log in memory with the facts and versions of `log`, and its ticks in order.
+
+    Every record keeps its offset; what was aborted or compacted leaves a gap, as it does for
+    whoever reads the original. The engine's partition count is kept.
+    """
+    counts = log.partition_counts([*FACT_TOPICS, "lines"])
+    memory = MemoryLog(counts["lines"], 1)
+    for topic in FACT_TOPICS:
+        memory.create(topic, counts[topic])
+    facts = [Partition(topic, n) for topic in FACT_TOPICS for n in range(counts[topic])]
+    versions = [Partition("networks", 0), Partition("policies", 0)]
+    for where, record in read_committed(log, [*facts, *versions]):
+        memory.append_at(where, record)
+    for where, end in log.end_offsets(facts).items():
+        memory.pad(where, end.high)
+    ticks = [
+        decode(value, Tick)
+        for _, record in read_committed(log, [Partition("ticks", 0)])
+        if (value := record.value()) is not None
+    ]
+    return memory, sorted(ticks, key=lambda tick: tick.n)
