@@ -112,7 +112,7 @@ def _is_proven(writer: Writer, frame: pl.DataFrame, sizes: pl.Series, joined: by
                 second_branches.append(at)
             elif of_second and is_value is not None:
                 second_branches.append(at.filter(~is_value if field.null_branch else is_value))
-            if field.avro_type == "boolean":
+            if values and field.avro_type == "boolean":
                 at = at + (field.null_branch is not None)
                 booleans.append(at if is_value is None else at.filter(is_value))
         counted_each += field.null_branch is not None

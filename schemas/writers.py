@@ -115,6 +115,9 @@ def compile_writer(text: str, family: Family, name: str) -> Writer | Refused:
         return _mismatch(name, f"is no Avro schema: {error!r}")
     if not isinstance(schema, dict) or schema.get("type") != "record":
         return _mismatch(name, "is no record, and a fact is one")
+    names = _name_fields(schema)
+    if names is None or len(set(names)) != len(names):
+        return _mismatch(name, "has no list of fields, each with a name of its own and a type")
     reader = json.loads(schema_text(family))
     record_name = str(schema["name"]).rpartition(".")[2]
     if record_name != reader["name"]:
@@ -137,6 +140,21 @@ def _mismatch(name: str, what: str) -> Refused:
     return Refused(Reason.SCHEMA_MISMATCH, f"schema {name} {what}")
 
 
+def _name_fields(schema: dict[str, Any]) -> list[str] | None:
+    """The names of a record's fields; fastavro 1.13 takes a record that has none or no list."""
+    fields = schema.get("fields")
+    if not isinstance(fields, list):
+        return None
+    names = []
+    for field in fields:
+        if not isinstance(field, dict) or "type" not in field:
+            return None
+        if not isinstance(field.get("name"), str):
+            return None
+        names.append(field["name"])
+    return names
+
+
 def _flatten(name: str, declared: Any) -> WriterField | None:
     null_branch = None
     if isinstance(declared, list):
@@ -145,7 +163,7 @@ def _flatten(name: str, declared: Any) -> WriterField | None:
         null_branch = declared.index("null")
         declared = declared[1 - null_branch]
     avro_type = declared["type"] if isinstance(declared, dict) else declared
-    if avro_type not in _FLAT_TYPES:
+    if not isinstance(avro_type, str) or avro_type not in _FLAT_TYPES:
         return None
     same_bytes = "long" if avro_type in ("int", "enum") else avro_type
     return WriterField(name, same_bytes, null_branch)
