@@ -9,32 +9,22 @@ would hide the end of the tick behind it, and then the tick waits, as it must.
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import msgspec
 import structlog
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_END,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka import Message as KafkaMessage
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException
 from sqlalchemy import Connection, select
 
 from console import tables
+from console.broker import Broker, TopicsMissing
 from console.cut import (
     GATE_TOPIC,
     LIVE_TOPICS,
     TICK_TOPICS,
-    TOMBSTONE_TICK_HEADER,
     Cut,
     Gate,
     Message,
@@ -46,11 +36,9 @@ from console.rows import puts, write
 from schemas.records import StageProgress, Tick, decode
 from schemas.units import UtcMillis, millis
 
-BATCH_RECORDS = 10_000
 BUILD_COMMIT_RECORDS = 100_000
 """Records a transaction while the model is first built and nobody may read it yet."""
 
-BROKER_TIMEOUT_SECONDS = 5.0
 CHECK_EVERY_MS = 1_000
 BACKOFF_SECONDS_MIN = 0.5
 BACKOFF_SECONDS_MAX = 15.0
@@ -59,11 +47,6 @@ VIEW_BUILT = "view_built"
 VIEW_RETRIES = "view_retries"
 
 log = structlog.get_logger()
-_librdkafka = logging.getLogger("slipwatch.librdkafka")
-
-
-class TopicsMissing(Exception):
-    """Topics that the view reads do not exist yet; the message names them and what to do."""
 
 
 class Stopped(Exception):
@@ -112,86 +95,6 @@ class Follower:
             yield Session(reader, self._database, stop)
         finally:
             reader.close()
-
-
-class Broker:
-    """The three clients of a session, in the words of the view: unprefixed topics, offsets."""
-
-    def __init__(self, client_config: Mapping[str, str], prefix: str) -> None:
-        self._prefix = prefix
-        self._heads = _consumer(client_config, "read_uncommitted")
-        self.live = _consumer(client_config, "read_committed")
-        self.tick = _consumer(client_config, "read_committed")
-
-    def close(self) -> None:
-        """Closes the clients; nothing is committed, the offsets are in the database."""
-        for consumer in (self._heads, self.live, self.tick):
-            consumer.close()
-
-    def layout(self) -> tuple[str | None, dict[str, int]]:
-        """The cluster's id and the number of partitions of each topic that the view needs."""
-        found = self._heads.list_topics(timeout=BROKER_TIMEOUT_SECONDS)
-        needed = (*TICK_TOPICS, *LIVE_TOPICS, GATE_TOPIC)
-        counts = {
-            name: len(found.topics[self._prefix + name].partitions)
-            for name in needed
-            if self._prefix + name in found.topics
-        }
-        missing = [self._prefix + name for name in needed if not counts.get(name)]
-        if missing:
-            raise TopicsMissing(
-                f"The broker has no topic {', '.join(missing)}. "
-                "Create them with `slipwatch topics create`; the view goes on by itself then."
-            )
-        return found.cluster_id, counts
-
-    def heads(self, partitions: Sequence[Partition], which: int) -> dict[Partition, int]:
-        """The first offset (OFFSET_BEGINNING) or the high watermark (OFFSET_END) of each."""
-        asked = [self._named(at, which) for at in partitions]
-        found = self._heads.offsets_for_times(asked, timeout=BROKER_TIMEOUT_SECONDS)
-        for answer in found:
-            if answer.error:
-                raise KafkaException(answer.error)
-        return {self._unnamed(answer): answer.offset for answer in found}
-
-    def assign(self, consumer: Consumer, offsets: Mapping[Partition, int]) -> None:
-        """Makes the consumer read these partitions from these offsets."""
-        consumer.assign([self._named(at, offset) for at, offset in offsets.items()])
-
-    def reached(self, consumer: Consumer, starts: Mapping[Partition, int]) -> dict[Partition, int]:
-        """The next offset of each partition, past aborted records and markers."""
-        found = consumer.position([self._named(at, 0) for at in starts])
-        positions = {self._unnamed(answer): answer.offset for answer in found}
-        return {at: max(start, positions.get(at, start)) for at, start in starts.items()}
-
-    def consume(self, consumer: Consumer, timeout_seconds: float) -> list[Message]:
-        """Records as they come; raises KafkaException for a fault that stops a partition."""
-        # `consume` waits its whole timeout for a full batch; `poll` only for the first record.
-        first = consumer.poll(timeout_seconds)
-        if first is None:
-            return []
-        rest = consumer.consume(BATCH_RECORDS - 1, 0)
-        return [self._message(message) for message in (first, *rest)]
-
-    def _message(self, message: KafkaMessage) -> Message:
-        error = message.error()
-        if error is not None:
-            raise KafkaException(error)
-        key, value = message.key(), message.value()
-        return Message(
-            str(message.topic()).removeprefix(self._prefix),
-            message.partition() or 0,
-            message.offset() or 0,
-            (key or b"").decode(errors="replace"),
-            value,
-            None if value else _tombstone_tick(message),
-        )
-
-    def _named(self, at: Partition, offset: int) -> TopicPartition:
-        return TopicPartition(self._prefix + at[0], at[1], offset)
-
-    def _unnamed(self, at: TopicPartition) -> Partition:
-        return at.topic.removeprefix(self._prefix), at.partition
 
 
 class Session:
@@ -346,27 +249,6 @@ class Session:
         for at, offset in reached.items():
             self._cut.reached(at, offset)
         return True
-
-
-def _consumer(client_config: Mapping[str, str], isolation: str) -> Consumer:
-    config: dict[str, Any] = {
-        **client_config,
-        "group.id": "slipwatch-view",
-        "isolation.level": isolation,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",
-        "allow.auto.create.topics": False,
-        "fetch.wait.max.ms": 100,
-        "queued.max.messages.kbytes": 65_536,
-        "logger": _librdkafka,
-    }
-    return Consumer(config)
-
-
-def _tombstone_tick(message: KafkaMessage) -> int | None:
-    stated = dict(message.headers() or ()).get(TOMBSTONE_TICK_HEADER)
-    return int(stated) if stated is not None and stated.isdigit() else None
 
 
 def _is_past(reached: Mapping[Partition, int], ends: Mapping[Partition, int]) -> bool:

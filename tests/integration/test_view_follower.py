@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import event
 
 from console import tables
+from console.broker import TopicsMissing
 from console.database import Database, DatabaseError
-from console.follow import Follower, TopicsMissing
+from console.follow import Follower
 from schemas.records import Alert, Severity
 from tests.integration.view_bench import (
     Broker,
@@ -168,7 +169,7 @@ def test_receipts_show_before_the_next_tick(broker: Broker, view: Database) -> N
 def test_a_first_build_in_several_transactions_survives_a_crash(
     broker: Broker, view: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.follow.BATCH_RECORDS", 3)
+    monkeypatch.setattr("console.broker.BATCH_RECORDS", 3)
     monkeypatch.setattr("console.follow.BUILD_COMMIT_RECORDS", 5)
     many = [
         said("alerts", f"a-{n}", alert(1, 1, alert_id=f"a-{n}", severity=Severity.INFO))
