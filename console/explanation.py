@@ -6,10 +6,9 @@ All of it is read, nothing is judged anew: the rules' own figures and reasons st
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, and_, func, select, union
+from sqlalchemy import Connection, Select, and_, func, select
 
 from console import tables
 from console.answers import (
@@ -298,26 +297,35 @@ def _judged(connection: Connection, subject: str, as_of: AsOf) -> dict[str, Any]
         .order_by(said.tick.desc(), said.rule)
     )
     count = connection.execute(select(func.count()).select_from(older.subquery())).scalar() or 0
-    alert_ids = _alerts_of(connection, subject, as_of)
-    found = (alert_revisions(connection, alert_id, as_of.tick) for alert_id in alert_ids)
+    found = _alerts_of(connection, subject, as_of)
+    alert_ids = [alert.alert_id for alert in found]
     return {
         "verdicts": _as_verdicts(connection, now),
         "past_verdicts": _as_verdicts(connection, older.limit(PAST_VERDICTS_MAX)),
         "past_verdicts_left_out": max(0, count - PAST_VERDICTS_MAX),
-        "alerts": tuple(answer(Alert, revisions[-1]) for revisions in found if revisions),
+        "alerts": found,
         "events": alert_events(connection, alert_ids, as_of.tick),
         "told": who_was_told(connection, alert_ids, as_of.tick),
     }
 
 
-def _alerts_of(connection: Connection, subject: str, as_of: AsOf) -> Collection[str]:
-    """Alerts that a verdict on the subject named by then, or that list it now."""
+def _alerts_of(connection: Connection, subject: str, as_of: AsOf) -> tuple[Alert, ...]:
+    """Alerts, as they were then, that listed the subject or that a verdict on it had named."""
     said, listed = tables.verdicts.c, tables.alert_subjects.c
-    named = select(said.alert_id).where(
+    naming = select(said.alert_id).where(
         said.subject == subject, said.tick <= as_of.tick, said.alert_id.is_not(None)
     )
-    query = union(named, select(listed.alert_id).where(listed.subject == subject))
-    return sorted(connection.execute(query).scalars())
+    listing = select(listed.alert_id).where(listed.subject == subject)
+    named = set(connection.execute(naming).scalars())
+    found = []
+    for alert_id in sorted(named | set(connection.execute(listing).scalars())):
+        revisions = alert_revisions(connection, alert_id, as_of.tick)
+        if not revisions:
+            continue
+        alert = answer(Alert, revisions[-1])
+        if alert_id in named or any(hit.subject == subject for hit in alert.consequences):
+            found.append(alert)
+    return tuple(found)
 
 
 def _as_verdicts(connection: Connection, query: Select[Any]) -> tuple[Verdict, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from tests.unit.console.story import (
     unlinked,
 )
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "http-api.md"
 TOLD = f"{ALERT_ID}:2:operations"
 
 
@@ -198,6 +200,7 @@ def test_a_line_is_explained_as_of_the_past(client: Client) -> None:
         ("late-to-ship", "silent"),
     ]
     assert [fact["kind"] for fact in body["facts"]] == ["placed"]
+    assert body["alerts"] == body["told"] == []
     refused = client.get("/v1/explain", id=FIRST, tick=99)
     assert (refused.status, refused.body["detail"]) == (
         404,
@@ -425,6 +428,16 @@ def test_every_endpoint_is_described(client: Client) -> None:
         model, _ = ANSWERS[path]
         assert shown["schema"] == {"$ref": f"#/components/schemas/{model.__name__}"}
     assert _dangling(described, described["components"]["schemas"]) == []
+
+
+def test_the_guide_names_every_endpoint_and_parameter(client: Client) -> None:
+    guide = GUIDE.read_text()
+    rows = dict(re.findall(r"^\| `(/[^`]+)` \|(.*)\|$", guide, flags=re.MULTILINE))
+    assert set(rows) == set(ANSWERS)
+    for path, methods in client.get("/openapi.json").body["paths"].items():
+        for parameter in methods["get"].get("parameters", ()):
+            if parameter["in"] == "query":
+                assert f"`{parameter['name']}`" in rows[path]
 
 
 def _dangling(part: Any, known: dict[str, Any]) -> list[str]:
