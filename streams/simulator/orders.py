@@ -59,6 +59,8 @@ class Plan:
     delivered_at: UtcMillis
     fault: FaultKind | None = None
     fault_at: UtcMillis = 0
+    has_faster_lane: bool = False
+    """Goods that missed this lane could still have taken another one."""
 
     @property
     def confirmed_at(self) -> UtcMillis:
@@ -148,12 +150,18 @@ class Planner:
         )
 
     def _promise(self, lane: Lane, departed_at: UtcMillis) -> tuple[Day, UtcMillis]:
-        """The day after a slow (95 %) journey would be received, and when that falls due."""
+        """The day after a slow (95 %) journey would be received, or the first on which the next
+        departure would do as well; and when that falls due."""
         network = self._network
         slow_at = departed_at + lane.lead_time_p95_ms
         received_at = network.add_working_time(lane.destination, slow_at, HOUR_MS)
         promised_on = network.local_day(lane.destination, received_at) + 1
-        return promised_on, network.due_at(lane.destination, promised_on)
+        while True:
+            due_at = network.due_at(lane.destination, promised_on)
+            last_at = network.latest_departure(lane, due_at)
+            if last_at is None or last_at > departed_at:
+                return promised_on, due_at
+            promised_on += 1
 
     def _moved(self, plan: Plan, rng: Random) -> Plan:
         """The plan with its journey, from its departure."""
@@ -248,7 +256,16 @@ class Planner:
         departed_at = self._network.next_departure(plan.lane, ready_at)
         assert departed_at is not None
         late = self._moved(replace(plan, ready_at=ready_at, departed_at=departed_at), rng)
-        return replace(late, fault=FaultKind.LATE_SUPPLIER, fault_at=last_at)
+        has_faster_lane = any(
+            other.lead_time_p50_ms < plan.lane.lead_time_p50_ms
+            for other in self._network.lanes_between(plan.lane.origin, plan.lane.destination)
+        )
+        return replace(
+            late,
+            fault=FaultKind.LATE_SUPPLIER,
+            fault_at=last_at,
+            has_faster_lane=has_faster_lane,
+        )
 
     def _creeping(self, plan: Plan, rng: Random, work_ms: int) -> Plan:
         """The promise moves three to five times by a day, before the goods leave."""

@@ -219,6 +219,8 @@ class _Teller:
         match kind:
             case FaultKind.LATE_SUPPLIER:
                 earliest_at, latest_at = plan.fault_at, plan.fault_at + SIGNS_WITHIN_MS
+                if plan.has_faster_lane:
+                    latest_at = self._told_at["departed"]
                 says = "the goods miss the last departure that meets the promise"
             case FaultKind.UNCONFIRMED_ORDER:
                 earliest_at = plan.placed_at + UNCONFIRMED_AFTER_MS
@@ -245,7 +247,7 @@ class _Teller:
 
     def _order(
         self, feed: str, kind: str, at: UtcMillis, line: PlannedLine, **fields: object
-    ) -> UtcMillis:
+    ) -> UtcMillis | None:
         fact = OrderFact(
             self._event_id(),
             feed,
@@ -258,11 +260,11 @@ class _Teller:
         )
         return self._send(fact, at)
 
-    def _shipment(self, feed: str, kind: str, at: UtcMillis, **fields: object) -> UtcMillis:
+    def _shipment(self, feed: str, kind: str, at: UtcMillis, **fields: object) -> UtcMillis | None:
         fact = ShipmentFact(self._event_id(), feed, kind, at, at, **fields)  # type: ignore[arg-type]
         return self._send(fact, at)
 
-    def _carried(self, kind: str, at: UtcMillis, **fields: object) -> UtcMillis:
+    def _carried(self, kind: str, at: UtcMillis, **fields: object) -> UtcMillis | None:
         """A fact of the carrier, who on sea and in the air knows the shipment by his number."""
         lane = self._plan.lane
         if lane.mode in _BY_CARRIER_REF:
@@ -273,8 +275,11 @@ class _Teller:
             self._plan.flow.carrier_feed, kind, at, carrier=lane.carrier, **reference, **fields
         )
 
-    def _eta(self, at: UtcMillis, eta_at: UtcMillis) -> UtcMillis:
-        """The carrier's estimate; as noise the supplier tells another one, a little before."""
+    def _eta(self, at: UtcMillis, eta_at: UtcMillis) -> UtcMillis | None:
+        """The carrier's estimate, and when it is sent (None if it is dropped).
+
+        As noise the supplier tells another one, a little before.
+        """
         sent_at = self._carried("eta", at, eta_at=eta_at, to_site=self._plan.lane.destination)
         if self._happens(self._noise.contradiction_permille):
             self._mark(NoiseKind.CONTRADICTION)
@@ -287,8 +292,8 @@ class _Teller:
             )
         return sent_at
 
-    def _send(self, fact: OrderFact | ShipmentFact, at: UtcMillis) -> UtcMillis:
-        """Puts the fact on its way, or drops it; when it is sent (would have been)."""
+    def _send(self, fact: OrderFact | ShipmentFact, at: UtcMillis) -> UtcMillis | None:
+        """Puts the fact on its way; when it is sent, None if it is dropped."""
         source, rng, noise = self._sources[fact.source], self._rng, self._noise
         recorded_at = source.recorded_at(at, rng)
         if self._happens(noise.delay_permille):
@@ -298,7 +303,7 @@ class _Teller:
         self._told_at[fact.kind] = max(send_at, self._told_at.get(fact.kind, 0))
         if fact.kind in _DROPPED_KINDS and self._happens(noise.drop_permille):
             self._mark(NoiseKind.DROP)
-            return send_at
+            return None
         self.story.sent.append(Sent(send_at, told))
         if self._happens(noise.duplicate_permille):
             again_at = source.sent_at(recorded_at + rng.randrange(MINUTE_MS, 12 * HOUR_MS))
