@@ -44,8 +44,8 @@ class PolicyFormatError(ValueError):
     """The bytes are no policy that this release can read; the text says why."""
 
 
-class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all parts; `omit_defaults` keeps the version when a release adds a field."""
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all parts. Fields are only ever added, with a default that never changes."""
 
 
 class RuleSettings(Entity, frozen=True, kw_only=True):
@@ -153,9 +153,14 @@ class Scope:
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """One version of the policy. Make it with `build`, `Policy.from_bytes` or `load_policy`."""
+    """One version of the policy. Make it with `build`, `Policy.from_bytes` or `load_policy`.
+
+    `data` is its published form, of which the version is a hash, so that a policy keeps its version
+    in a release that knows more fields.
+    """
 
     document: Document
+    data: bytes = field(repr=False)
     version: str
     _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict, repr=False)
 
@@ -167,7 +172,7 @@ class Policy:
 
     def to_bytes(self) -> bytes:
         """The policy as JSON; the same policy gives the same bytes."""
-        return msgspec.json.encode(self.document)
+        return self.data
 
     @staticmethod
     def from_bytes(data: bytes) -> Policy:
@@ -181,7 +186,7 @@ class Policy:
                     f"the policy is written in a later format than {FORMAT}, "
                     "which is the latest that this release reads: upgrade it first"
                 )
-            return build(msgspec.json.decode(data, type=Document))
+            return _policy(msgspec.json.decode(data, type=Document), data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PolicyFormatError(f"these bytes are no policy: {error}") from error
 
@@ -363,8 +368,11 @@ def complete(document: Document) -> Document:
 
 def build(document: Document) -> Policy:
     """The policy of a document. Does not check it; `load_policy` does."""
-    data = msgspec.json.encode(document)
-    return Policy(document, sha256(data).hexdigest()[:VERSION_LENGTH])
+    return _policy(document, msgspec.json.encode(document))
+
+
+def _policy(document: Document, data: bytes) -> Policy:
+    return Policy(document, data, sha256(data).hexdigest()[:VERSION_LENGTH])
 
 
 DEFAULT: Final = build(

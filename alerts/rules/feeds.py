@@ -63,7 +63,8 @@ FEED_BLIND = Rule(
     parameters=(),
     value_unit=Unit.MOMENT,
     says={
-        "fires": "{source} was last heard {heard_at}; it should have spoken by {deadline_at}.",
+        "fires": "Source {source} was last heard {heard_at}; it should have spoken by "
+        "{deadline_at}.",
         "no_rhythm": "It declares no rhythm, so its silence says nothing.",
         "heard": "It speaks within its rhythm.",
     },

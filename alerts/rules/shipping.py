@@ -353,8 +353,8 @@ OVERDUE_NO_NEWS = Rule(
     name="overdue_no_news",
     aspect=Aspect.TIME,
     rests_on_absence=True,
-    severity=Severity.MAJOR,
-    severity_by_days=((1, Severity.MAJOR), (3, Severity.MAJOR), (7, Severity.CRITICAL)),
+    severity=Severity.WARNING,
+    severity_by_days=((1, Severity.MAJOR), (7, Severity.CRITICAL)),
     parameters=(
         Parameter(
             "grace_hours",
