@@ -208,7 +208,6 @@ _FIELD_TYPES: dict[str, tuple[Any, Callable[[Any], str | int | bool]]] = {
 _EXPECTED = {
     "missing": "a value, as every fact of this kind has one",
     "string_type": "a text",
-    "string_unicode": "a text without lone surrogates",
     "int_type": "a whole number",
     "bool_type": "true or false",
 }
@@ -268,7 +267,7 @@ def _describe(found: object) -> str:
         return "true" if found else "false"
     if isinstance(found, int):
         return f"the number {show(found)}"
-    if isinstance(found, Decimal):
+    if isinstance(found, Decimal | float):
         return f"the number {show(str(found))[1:-1]}"
     if found is None:
         return "null"

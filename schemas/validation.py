@@ -108,7 +108,7 @@ _PLANS: dict[tuple[type, str], _Plan] = {
 
 
 def check(fact: Fact) -> Refused | None:
-    """Why the fact must be refused, or None. The first fault found is told; about 2.5 µs."""
+    """Why the fact must be refused, or None. The first fault found is told; about 3 µs."""
     plan = _PLANS.get((type(fact), fact.kind))
     if plan is None:
         return _refuse_kind(fact)

@@ -42,7 +42,7 @@ def text(value: str) -> bytes:
         (PLACED[:10] + encode_long(1 << 62) + BODY[1:], Reason.BAD_BODY),
     ],
 )
-@pytest.mark.parametrize("neighbours", [0, 50, 3 * PIECE_SIZE])
+@pytest.mark.parametrize("neighbours", [0, 50, PIECE_SIZE])
 def test_a_bad_value_is_refused_and_its_neighbours_are_not(
     value: bytes | None, reason: Reason, neighbours: int
 ) -> None:
