@@ -10,7 +10,7 @@ KAFKA_JARS := .build/kafka
 PACKAGES := schemas topology alerts streams console
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench kafka lock clean
+.PHONY: help setup demo test check format docs bench kafka lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ check: setup  ## lint, format, types, imports
 format: setup  ## write what `check` asks for, where a tool can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup  ## write the pages that are made from the code (tests hold them to it)
+	$(BIN)/python -m schemas.docs facts > docs/facts.md
+	$(BIN)/python -m schemas.docs topics > docs/topics.md
+	$(BIN)/python -c 'from alerts.catalogue import rules_page; print(rules_page(), end="")' > docs/rules.md
+	$(BIN)/python -c 'from streams.metrics import describe; print(describe(), end="")' > docs/metrics.md
 
 bench: setup kafka  ## measure (needs Java 17 and Maven)
 	$(BIN)/python -m bench
