@@ -7,10 +7,18 @@ lie in its database beside what was read up to them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka import Message as KafkaMessage
 
 from console.cut import (
@@ -28,7 +36,11 @@ BROKER_TIMEOUT_SECONDS = 5.0
 _librdkafka = logging.getLogger("slipwatch.librdkafka")
 
 
-class TopicsMissing(Exception):
+class BrokerFault(Exception):
+    """The broker cannot be read now; the message says why. Trying again is the way out."""
+
+
+class TopicsMissing(BrokerFault):
     """Topics that the view reads do not exist yet; the message names them and what to do."""
 
 
@@ -48,7 +60,8 @@ class Broker:
 
     def layout(self) -> tuple[str | None, dict[str, int]]:
         """The cluster's id and the number of partitions of each topic that the view needs."""
-        found = self._heads.list_topics(timeout=BROKER_TIMEOUT_SECONDS)
+        with _faults():
+            found = self._heads.list_topics(timeout=BROKER_TIMEOUT_SECONDS)
         needed = (*TICK_TOPICS, *LIVE_TOPICS, GATE_TOPIC)
         counts = {
             name: len(found.topics[self._prefix + name].partitions)
@@ -63,14 +76,13 @@ class Broker:
             )
         return found.cluster_id, counts
 
-    def heads(self, partitions: Sequence[Partition], which: int) -> dict[Partition, int]:
-        """The first offset (OFFSET_BEGINNING) or the high watermark (OFFSET_END) of each."""
-        asked = [self._named(at, which) for at in partitions]
-        found = self._heads.offsets_for_times(asked, timeout=BROKER_TIMEOUT_SECONDS)
-        for answer in found:
-            if answer.error:
-                raise KafkaException(answer.error)
-        return {self._unnamed(answer): answer.offset for answer in found}
+    def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """The first offset that each partition still has."""
+        return self._offsets(partitions, OFFSET_BEGINNING)
+
+    def high_watermarks(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """The end of each partition, open transactions included."""
+        return self._offsets(partitions, OFFSET_END)
 
     def assign(self, consumer: Consumer, offsets: Mapping[Partition, int]) -> None:
         """Makes the consumer read these partitions from these offsets."""
@@ -78,23 +90,35 @@ class Broker:
 
     def reached(self, consumer: Consumer, starts: Mapping[Partition, int]) -> dict[Partition, int]:
         """The next offset of each partition, past aborted records and markers."""
-        found = consumer.position([self._named(at, 0) for at in starts])
+        with _faults():
+            found = consumer.position([self._named(at, 0) for at in starts])
         positions = {self._unnamed(answer): answer.offset for answer in found}
         return {at: max(start, positions.get(at, start)) for at, start in starts.items()}
 
     def consume(self, consumer: Consumer, timeout_seconds: float) -> list[Message]:
-        """Records as they come; raises KafkaException for a fault that stops a partition."""
+        """Records as they come; raises BrokerFault for a fault that stops a partition."""
         # `consume` waits its whole timeout for a full batch; `poll` only for the first record.
-        first = consumer.poll(timeout_seconds)
-        if first is None:
-            return []
-        rest = consumer.consume(BATCH_RECORDS - 1, 0)
+        with _faults():
+            first = consumer.poll(timeout_seconds)
+            if first is None:
+                return []
+            rest = consumer.consume(BATCH_RECORDS - 1, 0)
         return [self._message(message) for message in (first, *rest)]
+
+    def _offsets(self, partitions: Sequence[Partition], which: int) -> dict[Partition, int]:
+        # Asking for the time -2 or -1 means the first or the last offset, all in one request.
+        asked = [self._named(at, which) for at in partitions]
+        with _faults():
+            found = self._heads.offsets_for_times(asked, timeout=BROKER_TIMEOUT_SECONDS)
+        for answer in found:
+            if answer.error:
+                raise BrokerFault(_plain(answer.error))
+        return {self._unnamed(answer): answer.offset for answer in found}
 
     def _message(self, message: KafkaMessage) -> Message:
         error = message.error()
         if error is not None:
-            raise KafkaException(error)
+            raise BrokerFault(_plain(error))
         key, value = message.key(), message.value()
         return Message(
             str(message.topic()).removeprefix(self._prefix),
@@ -131,3 +155,19 @@ def _consumer(client_config: Mapping[str, str], isolation: str) -> Consumer:
 def _tombstone_tick(message: KafkaMessage) -> int | None:
     stated = dict(message.headers() or ()).get(TOMBSTONE_TICK_HEADER)
     return int(stated) if stated is not None and stated.isdigit() else None
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Says faults of the client library in the view's words."""
+    try:
+        yield
+    except KafkaException as error:
+        cause = error.args[0] if error.args else error
+        raise BrokerFault(_plain(cause)) from error
+
+
+def _plain(cause: object) -> str:
+    if isinstance(cause, KafkaError):
+        return f"The broker cannot be read: {cause.str()} ({cause.name()})."
+    return f"The broker cannot be read: {cause}."

@@ -16,11 +16,10 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException
 from sqlalchemy import Connection, select
 
 from console import tables
-from console.broker import Broker, TopicsMissing
+from console.broker import Broker, BrokerFault
 from console.cut import (
     GATE_TOPIC,
     LIVE_TOPICS,
@@ -79,8 +78,8 @@ class Follower:
                         backoff = BACKOFF_SECONDS_MIN
             except Stopped:
                 return
-            except (KafkaException, TopicsMissing) as error:
-                problem = _plain(error)
+            except BrokerFault as fault:
+                problem = str(fault)
                 log.warning(VIEW_RETRIES, problem=problem, in_seconds=round(backoff, 1))
                 with self._database.writing() as connection:
                     self._database.save_state(connection, problem=problem)
@@ -126,7 +125,7 @@ class Session:
     def step(self, timeout_seconds: float) -> bool:
         """Takes what is there; true when a tick became visible.
 
-        Waits up to `timeout_seconds` for news. Raises KafkaException, Stopped, DatabaseError; then
+        Waits up to `timeout_seconds` for news. Raises BrokerFault, Stopped, DatabaseError; then
         this session is over, and the database holds the last tick whole.
         """
         messages = self._broker.consume(self._broker.live, timeout_seconds)
@@ -135,7 +134,7 @@ class Session:
             messages = self._broker.consume(self._broker.live, 0)
         now = self._database.clock()
         if self._check is None and now - self._checked_at >= CHECK_EVERY_MS:
-            ends = self._broker.heads(list(self._live_starts), OFFSET_END)
+            ends = self._broker.high_watermarks(list(self._live_starts))
             self._check = (now, ends)
         reached = self._broker.reached(self._broker.live, self._live_starts)
         is_level = self._check is not None and _is_past(reached, self._check[1])
@@ -151,8 +150,8 @@ class Session:
     def _resume(
         self, cluster_id: str | None, partitions: Sequence[Partition]
     ) -> dict[Partition, Position]:
-        first = self._broker.heads(partitions, OFFSET_BEGINNING)
-        ends = self._broker.heads(partitions, OFFSET_END)
+        first = self._broker.first_offsets(partitions)
+        ends = self._broker.high_watermarks(partitions)
         with self._database.reading() as connection:
             stored = self._database.positions(connection)
             state = self._database.state(connection)
@@ -207,7 +206,7 @@ class Session:
 
     def _apply(self, tick: int) -> None:
         """Reads and writes one tick; while the model is first built, in several transactions."""
-        ends = self._broker.heads(list(self._starts), OFFSET_END)
+        ends = self._broker.high_watermarks(list(self._starts))
         is_first = self._as_of is None
         waiting = self._cut.begin(tick)
         is_whole = False
@@ -276,10 +275,3 @@ def _mismatch(
                 f"which now begins at {first[at]}: records were deleted before the view read them"
             )
     return ""
-
-
-def _plain(error: Exception) -> str:
-    cause = error.args[0] if error.args else error
-    if isinstance(cause, KafkaError):
-        return f"The broker cannot be read: {cause.str()} ({cause.name()})."
-    return str(cause)
