@@ -134,6 +134,7 @@ class _Teller:
                 "packed",
                 plan.ready_at,
                 shipment_ref=self._shipment_ref,
+                carrier_ref=self._carrier_ref,
                 supplier_ref=self._supplier_ref,
                 supplier_line=line.number,
                 quantity=line.quantity * QUANTITY_ONE,
