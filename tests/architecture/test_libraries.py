@@ -16,7 +16,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("streams/cli/",),
     "confluent_kafka": (
         "console/broker.py",
-        "console/follow.py",
         "streams/app/",
         "streams/broker/",
         "streams/kafka_clients.py",
