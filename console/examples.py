@@ -240,7 +240,7 @@ EXPLANATION: Json = {
     "about": "line",
     "is_past": False,
     "summary": "at risk: Expected on 9 March, 3 days after the promise of 6 March. "
-    "0 rules fire, 1 are silent, 0 cannot see.",
+    "Rules: fires 0, silent 1, blind 0.",
     "order": _LINE,
     "feed": None,
     "notification": None,

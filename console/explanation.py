@@ -246,7 +246,7 @@ def _explain_alert(
         id=asked,
         about="alert",
         is_past=is_past,
-        summary=f"{alert.state.value}: {alert.title} Cause: {alert.cause}",
+        summary=f"{alert.state.value}: {alert.title.rstrip('.')}. {alert.cause}",
         alerts=(alert,),
         past_verdicts=_as_verdicts(connection, query),
         events=alert_events(connection, [asked], as_of.tick),
@@ -338,10 +338,6 @@ def _as_verdicts(connection: Connection, query: Select[Any]) -> tuple[Verdict, .
 
 
 def _counted(verdicts: tuple[Verdict, ...]) -> str:
-    counts = dict.fromkeys(Outcome, 0)
-    for verdict in verdicts:
-        counts[verdict.outcome] += 1
-    return (
-        f"{counts[Outcome.FIRES]} rules fire, {counts[Outcome.SILENT]} are silent, "
-        f"{counts[Outcome.BLIND]} cannot see."
-    )
+    said = [verdict.outcome for verdict in verdicts]
+    counts = ", ".join(f"{outcome.value} {said.count(outcome)}" for outcome in Outcome)
+    return f"Rules: {counts}."

@@ -169,7 +169,7 @@ def test_a_line_is_explained(client: Client) -> None:
     body = client.get("/v1/explain", id=FIRST).body
     assert (body["about"], body["is_past"]) == ("line", False)
     assert body["summary"] == (
-        "at risk: The carrier expects it on 9 March. 1 rules fire, 1 are silent, 0 cannot see."
+        "at risk: The carrier expects it on 9 March. Rules: fires 1, silent 1, blind 0."
     )
     assert body["baselines"]["first_confirmed"]["source"] == "nordwerk-erp"
     assert [(f["kind"], f["source"], f["age_seconds"]) for f in body["facts"]] == [
