@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from schemas.bulk import decode_bodies
 from schemas.codec import PIECE_SIZE, FactDecoder, decode_body, encode_fact, encode_facts
 from schemas.facts import Family, OrderFact, ShipmentFact
 from schemas.refusals import Reason, Refused
-from schemas.writers import current_writer, encode_long, schema_text
+from schemas.writers import compile_writer, current_writer, encode_long, schema_text
 from tests.unit.schemas.fact_strategies import AT, GOOD, order, shipment
 
 ORDERS = current_writer(Family.ORDERS)
@@ -155,3 +157,18 @@ def test_a_fact_that_lacks_a_required_field_is_not_written() -> None:
 def test_a_number_that_does_not_fit_is_not_written() -> None:
     with pytest.raises(ValueError, match="value_minor is 9223372036854775808"):
         encode_facts([order("changed", value_minor=1 << 63)])
+
+
+def test_a_required_field_that_a_writer_left_null_is_missing() -> None:
+    schema = json.loads(schema_text(Family.ORDERS))
+    schema["fields"][1]["type"] = ["null", "string"]
+    writer = compile_writer(json.dumps(schema), Family.ORDERS, "loose")
+    assert not isinstance(writer, Refused)
+    source = text("erp")
+    at = BODY.index(source)
+    told = BODY[:at] + b"\x02" + BODY[at:]
+    untold = BODY[:at] + b"\x00" + BODY[at + len(source) :]
+    missing = Refused(Reason.MISSING_FIELD, "source is null, expected a value")
+    assert decode_bodies(writer, [told, told]) == [GOOD[0], GOOD[0]]
+    assert decode_bodies(writer, [told, untold]) is None
+    assert [decode_body(writer, body) for body in (told, untold)] == [GOOD[0], missing]
