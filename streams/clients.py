@@ -1,16 +1,14 @@
-"""What the two Kafka clients must be told to get in: librdkafka's dictionary, Faust's credentials.
+"""What librdkafka's clients must be told, and the log that is made of them.
 
-Both are made from the same `KafkaSettings`, so that a worker cannot reach the broker with one
-client and be refused with the other.
+`streams.app.credentials` tells the same to Faust's client, from the same settings, so that a worker
+cannot reach the broker with one and be refused with the other.
 """
 
 from __future__ import annotations
 
-import ssl
-
-from faust import auth
-
-from streams.settings import KafkaSettings, SecurityProtocol
+from streams.kafka_log import KafkaLog, KafkaLogSettings
+from streams.log import Log
+from streams.settings import KafkaSettings, Settings
 
 LibrdkafkaConfig = dict[str, str | int | float | bool]
 
@@ -40,32 +38,20 @@ def librdkafka_config(kafka: KafkaSettings) -> LibrdkafkaConfig:
     return config
 
 
-def faust_credentials(kafka: KafkaSettings) -> auth.Credentials | None:
-    """The same for Faust (aiokafka); None for a plain connection. Raises OSError or ssl.SSLError
-    when a certificate file cannot be used."""
-    context = _ssl_context(kafka) if kafka.uses_tls else None
-    if kafka.uses_sasl and kafka.sasl_mechanism and kafka.sasl_password:
-        return auth.SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value(),
-            mechanism=kafka.sasl_mechanism.value,
-            ssl_context=context,
+def engine_group(settings: Settings) -> str:
+    """The consumer group of the engine; other groups of ours begin with it."""
+    return settings.topics.prefix + settings.engine.application_id
+
+
+def kafka_log(settings: Settings) -> Log:
+    """A connection to the log, as the settings say; each thread that blocks gets its own."""
+    engine = settings.engine
+    return KafkaLog(
+        KafkaLogSettings(
+            client=librdkafka_config(settings.kafka),
+            prefix=settings.topics.prefix,
+            group_protocol=engine.group_protocol.value,
+            session_timeout_ms=engine.session_timeout_ms,
+            transaction_timeout_ms=engine.transaction_timeout_ms,
         )
-    if kafka.security_protocol is SecurityProtocol.SSL:
-        return auth.SSLCredentials(context)
-    return None
-
-
-def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(
-        ssl.Purpose.SERVER_AUTH, cafile=str(kafka.ssl_ca_file) if kafka.ssl_ca_file else None
     )
-    context.check_hostname = kafka.ssl_check_hostname
-    if kafka.ssl_certificate_file and kafka.ssl_key_file:
-        password = kafka.ssl_key_password
-        context.load_cert_chain(
-            kafka.ssl_certificate_file,
-            kafka.ssl_key_file,
-            password.get_secret_value() if password else None,
-        )
-    return context

@@ -17,6 +17,8 @@ class Exit(enum.IntEnum):
     ENGINE = 6
     DELIVERY = 7
     STOP_TIMEOUT = 8
+    FENCED = 10
+    STATE = 11
     INTERNAL = 70
     INTERRUPTED = 130
 
@@ -31,6 +33,8 @@ EXIT_MEANINGS: tuple[tuple[Exit, str], ...] = (
     (Exit.ENGINE, "The engine in a worker ended by a fault that a restart may or may not cure."),
     (Exit.DELIVERY, "Delivery, or the Faust app around it, ended by a fault."),
     (Exit.STOP_TIMEOUT, "The worker did not stop in time after SIGTERM and was ended."),
+    (Exit.FENCED, "Another worker runs under the same name; this one was shut out."),
+    (Exit.STATE, "The state on the broker is of a later release than this one."),
     (Exit.INTERNAL, "A fault of Slipwatch itself; the message says where to look."),
     (Exit.INTERRUPTED, "Interrupted from the keyboard."),
 )

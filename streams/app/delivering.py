@@ -19,7 +19,6 @@ import structlog
 from alerts.sinks import Permanent, Recoverable, Sink
 from schemas.records import Receipt
 from streams import metrics
-from streams.app.owed_log import CheckpointStore, OwedLog, Scan, read_notification, read_receipt
 from streams.delivery import (
     Answers,
     Checkpoint,
@@ -33,6 +32,7 @@ from streams.delivery import (
 )
 from streams.log import LogError
 from streams.metrics import Metrics
+from streams.owed_log import CheckpointStore, OwedLog, Scan, read_notification, read_receipt
 from streams.settings import DeliverySettings
 
 CHECKPOINT_PERIOD_SECONDS = 5.0

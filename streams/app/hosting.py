@@ -17,35 +17,14 @@ from faust.web.drivers.aiohttp import Web as WebDriver
 from mode import Service
 from mode.types import ServiceT
 
+from streams.app.credentials import faust_credentials
 from streams.app.engine_host import SERVICE_LOGGER
 from streams.app.transport import ReadCommittedTransport
-from streams.broker.topics import full_name
-from streams.clients import faust_credentials, librdkafka_config
-from streams.kafka_log import KafkaLog, KafkaLogSettings
-from streams.log import Log
+from streams.clients import engine_group
 from streams.settings import Settings, WebSettings
 
 PRODUCER_TIMEOUT_SECONDS = 15.0
 """Faust's default is twenty minutes, in which a receipt would be neither there nor lost."""
-
-
-def engine_group(settings: Settings) -> str:
-    """The consumer group of the engine."""
-    return full_name(settings.topics.prefix, settings.engine.application_id)
-
-
-def kafka_log(settings: Settings) -> Log:
-    """A connection to the log, as the settings say; each thread that blocks gets its own."""
-    engine = settings.engine
-    return KafkaLog(
-        KafkaLogSettings(
-            client=librdkafka_config(settings.kafka),
-            prefix=settings.topics.prefix,
-            group_protocol=engine.group_protocol.value,
-            session_timeout_ms=engine.session_timeout_ms,
-            transaction_timeout_ms=engine.transaction_timeout_ms,
-        )
-    )
 
 
 class WebServer(WebDriver):

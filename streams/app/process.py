@@ -24,12 +24,15 @@ from prometheus_client import CollectorRegistry
 from alerts.sinks import Sink
 from streams.app.delivery_host import DeliveryHost
 from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, LagKeeper
-from streams.app.hosting import Announcer, HostingApp, WebServer, engine_group, kafka_log, make_app
+from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
 from streams.app.pages import Pages, TickWatch
+from streams.clients import engine_group, kafka_log
 from streams.clock import Clock
 from streams.exits import Exit
+from streams.log import LogError
 from streams.metrics import Metrics
 from streams.observation import EngineFailure, WorkerSettings
+from streams.owed_log import NOTIFICATIONS, RECEIPTS
 from streams.settings import Settings
 from streams.ticker import TickerSettings
 from streams.worker import Worker
@@ -65,6 +68,25 @@ def default_name(settings: Settings) -> str:
     """
     place = settings.web.port or os.getpid()
     return f"{socket.gethostname().split('.')[0]}-{place}"
+
+
+def check_topics(settings: Settings) -> None:
+    """Raise LogError unless the topics of delivery are there, in equal partition counts.
+
+    Faust does not wait for a missing topic and does not miss it either. The engine checks its own.
+    """
+    log = kafka_log(settings)
+    counts = log.partition_counts([NOTIFICATIONS, RECEIPTS])
+    log.close()
+    missing = [topic for topic, count in counts.items() if count == 0]
+    if missing:
+        raise LogError(f"topics are missing: {', '.join(missing)}", "Run: slipwatch topics create")
+    if counts[NOTIFICATIONS] != counts[RECEIPTS]:
+        raise LogError(
+            f"{NOTIFICATIONS} has {counts[NOTIFICATIONS]} partitions and {RECEIPTS} "
+            f"{counts[RECEIPTS]}; a worker must own the same ones of both",
+            "Run: slipwatch topics check",
+        )
 
 
 def run(settings: Settings, sinks: Mapping[str, Sink], options: WorkerOptions) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.clients import faust_credentials, librdkafka_config
+from streams.app.credentials import faust_credentials
+from streams.clients import librdkafka_config
 from streams.config import MASK, ConfigurationError, load, show
 from streams.settings import Settings
 

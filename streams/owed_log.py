@@ -6,8 +6,7 @@ answer. Records are read committed; the positions of a Faust consumer play no pa
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -16,13 +15,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from schemas.records import Notification, Receipt, decode
 from streams.clients import LibrdkafkaConfig
 from streams.delivery import Answers, Checkpoint
-from streams.log import Log, Partition, Record, Unavailable
+from streams.log import Log, Partition, Unavailable
+from streams.ranges import read_range
 
 NOTIFICATIONS = "notifications"
 RECEIPTS = "receipts"
-READ_RECORDS_MAX = 1_000
-READ_PAUSE_SECONDS = 0.1
-READ_TIMEOUT_SECONDS = 60.0
 STORE_TIMEOUT_SECONDS = 10.0
 
 
@@ -60,7 +57,7 @@ class OwedLog:
         found: list[Found] = []
         end = self._end(partition)
         scanned_to = start
-        for record in _read(self._log, partition, start, end):
+        for record in read_range(self._log, partition, start, end):
             scanned_to = record.offset() + 1
             notification = read_notification(record.value())
             if wanted is None or (notification is not None and wanted(notification)):
@@ -74,7 +71,7 @@ class OwedLog:
         partition = Partition(RECEIPTS, number)
         end = self._end(partition)
         answers = Answers()
-        for record in _read(self._log, partition, start, end):
+        for record in read_range(self._log, partition, start, end):
             receipt = read_receipt(record.value())
             if receipt is not None:
                 answers.add(receipt, record.offset())
@@ -88,30 +85,6 @@ class OwedLog:
 
     def _end(self, partition: Partition) -> int:
         return self._log.end_offsets([partition])[partition].stable
-
-
-def _read(log: Log, partition: Partition, start: int, end: int) -> Iterator[Record]:
-    """The committed records between two offsets."""
-    if start >= end:
-        return
-    reader = log.reader()
-    try:
-        reader.assign({partition: start})
-        quiet_since = time.monotonic()
-        while reader.positions().get(partition, start) < end:
-            records = reader.read(READ_RECORDS_MAX, READ_PAUSE_SECONDS)
-            for record in records:
-                if record.offset() >= end:
-                    return
-                yield record
-            if records:
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > READ_TIMEOUT_SECONDS:
-                raise Unavailable(
-                    f"{partition.topic}/{partition.number} could not be read up to offset {end}"
-                )
-    finally:
-        reader.close()
 
 
 class CheckpointStore:

@@ -1,0 +1,270 @@
+"""`slipwatch replay`: recorded facts through the local engine, in the order they were told."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from alerts.loading import load_policy
+from alerts.policy import DEFAULT, Policy
+from schemas.codec import FactDecoder
+from schemas.facts import Family
+from schemas.records import Alert
+from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UtcMillis, iso, millis
+from streams.cli.display import SEVERITY_STYLES, money, print_table, styled, words
+from streams.cli.session import Refused, Session, json_option, pass_session, print_json
+from streams.clients import kafka_log
+from streams.exits import Exit
+from streams.log import Partition
+from streams.ranges import read_whole
+from streams.replay.inputs import InputRow, csv_rows, json_rows, record_rows
+from streams.replay.mapping import Mapping
+from streams.replay.mapping_file import MappingError, load_mapping
+from streams.replay.rows import FileError
+from streams.replay.runner import (
+    Phase,
+    Progress,
+    ReplayOptions,
+    ReplayResult,
+    ReplayTooLarge,
+    run_replay,
+)
+from topology.load import NetworkRefused, load
+from topology.network import EMPTY, Network
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+ALERTS_SHOWN = 20
+PROBLEMS_SHOWN = 20
+STEP_UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+
+
+class Step(click.ParamType):
+    """A time between ticks: 30s, 15m, 6h, 1d; in milliseconds."""
+
+    name = "step"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The milliseconds."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no step; expected such as 15m, 6h or 1d", param, ctx)
+        return int(found[1]) * STEP_UNITS_MS[found[2]]
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=FILE)
+@click.option("--mapping", "mapping_file", type=FILE, help="How columns of CSV become facts.")
+@click.option("--from-kafka", is_flag=True, help="Replay the fact topics on the broker.")
+@click.option(
+    "--network",
+    "network_dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The network to judge by. [default: an empty one]",
+)
+@click.option("--policy", "policy_file", type=FILE, help="The policy. [default: all rules as is]")
+@click.option("--step", type=Step(), default="1d", show_default=True, help="Time between ticks.")
+@click.option(
+    "--settle-days",
+    type=click.IntRange(0, 3_650),
+    default=30,
+    show_default=True,
+    help="How long to let time run on after the last fact.",
+)
+@click.option("--until", metavar="TIME", help="End here (RFC 3339); later facts are not told.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write every alert to this file, as JSON lines.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write every rejected row and every note to this file, as JSON lines.",
+)
+@json_option
+@pass_session
+def replay(session: Session, /, files: tuple[Path, ...], *, as_json: bool, **how: Any) -> None:
+    """Tell recorded facts to the local engine again, and show what it would have alerted.
+
+    FILES are JSON lines, or CSV with a mapping. The same input gives the same result, byte for
+    byte. With --json the summary goes to standard output. Rejected rows do not fail a replay.
+
+    \b
+    Examples:
+      slipwatch replay facts.jsonl --network examples/network
+      slipwatch replay deliveries.csv --mapping examples/scms.yaml --json
+      slipwatch replay --from-kafka --step 1h --output alerts.jsonl
+    """
+    if bool(files) == how["from_kafka"]:
+        raise click.UsageError("name files, or say --from-kafka")
+    options = ReplayOptions(
+        network=_network(how["network_dir"]),
+        policy=_policy(how["policy_file"]),
+        step_ms=how["step"],
+        settle_days=how["settle_days"],
+        until=_until(how["until"]),
+    )
+    mapping = _mapping(how["mapping_file"])
+    rows = _kafka_rows(session) if how["from_kafka"] else _file_rows(files, mapping)
+    try:
+        with _watched() as watch:
+            result = run_replay(rows, options, watch)
+    except (FileError, ReplayTooLarge) as error:
+        raise Refused(str(error), Exit.FINDINGS) from error
+    if how["output"] is not None:
+        _write(how["output"], (msgspec.json.encode(alert) for alert in result.alerts))
+    if how["report"] is not None:
+        _write(how["report"], _report_lines(result))
+    if as_json:
+        print_json(result.summary)
+    else:
+        _print(result)
+
+
+def _network(folder: Path | None) -> Network:
+    if folder is None:
+        return EMPTY
+    try:
+        return load(folder)
+    except NetworkRefused as error:
+        raise Refused(str(error), Exit.FINDINGS) from error
+
+
+def _policy(file: Path | None) -> Policy:
+    if file is None:
+        return DEFAULT
+    result = load_policy(file)
+    if result.policy is None:
+        raise Refused("\n".join(str(error) for error in result.errors), Exit.FINDINGS)
+    return result.policy
+
+
+def _until(text: str | None) -> UtcMillis | None:
+    if text is None:
+        return None
+    try:
+        return millis(dt.datetime.fromisoformat(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--until") from error
+
+
+def _mapping(file: Path | None) -> Mapping | None:
+    if file is None:
+        return None
+    try:
+        return load_mapping(file)
+    except MappingError as error:
+        raise Refused(str(error), Exit.FINDINGS) from error
+
+
+def _file_rows(files: tuple[Path, ...], mapping: Mapping | None) -> Iterator[InputRow]:
+    for file in files:
+        if file.suffix.lower() == ".csv":
+            if mapping is None:
+                raise click.UsageError(f"{file} is CSV: say with --mapping how it becomes facts")
+            yield from csv_rows(mapping, file)
+        else:
+            yield from json_rows(file)
+
+
+def _kafka_rows(session: Session) -> Iterator[InputRow]:
+    log = kafka_log(session.settings)
+
+    def records() -> Iterator[tuple[str, int, bytes]]:
+        for family in Family:
+            count = log.partition_counts([family.value])[family.value]
+            for number in range(count):
+                for record in read_whole(log, Partition(family.value, number)):
+                    value = record.value()
+                    if value is not None:
+                        yield family.value, number, value
+
+    try:
+        yield from record_rows(records(), FactDecoder())
+    finally:
+        log.close()
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on standard error; nothing there when it is no terminal."""
+    out = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[at]}"),
+    )
+    with Bar(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+        tasks = {
+            Phase.READING: bar.add_task("reading rows", total=None, at=""),
+            Phase.TELLING: bar.add_task("telling facts", total=None, at=""),
+        }
+
+        def watch(progress: Progress) -> None:
+            at = iso(progress.at) if progress.at is not None else ""
+            bar.update(tasks[progress.phase], completed=progress.done, total=progress.total, at=at)
+
+        yield watch
+
+
+def _report_lines(result: ReplayResult) -> Iterator[bytes]:
+    for problem in result.problems:
+        yield msgspec.json.encode({"rejected": True} | dataclasses.asdict(problem))
+    for note in result.notes:
+        yield msgspec.json.encode({"rejected": False} | dataclasses.asdict(note))
+
+
+def _write(file: Path, lines: Iterator[bytes]) -> None:
+    try:
+        with file.open("wb") as out:
+            for line in lines:
+                out.write(line + b"\n")
+    except OSError as error:
+        raise Refused(f"{file}: cannot be written: {error.strerror}", Exit.FINDINGS) from error
+
+
+def _print(result: ReplayResult) -> None:
+    shown = result.alerts[-ALERTS_SHOWN:]
+    print_table(
+        ("opened", "severity", "what", "days", "at risk", "state"),
+        (_alert_row(alert) for alert in shown),
+        title=f"Alerts: the last {len(shown)} of {len(result.alerts)}",
+    )
+    for problem in result.problems[:PROBLEMS_SHOWN]:
+        click.echo(f"rejected: {problem}")
+    left = len(result.problems) - PROBLEMS_SHOWN
+    if left > 0:
+        click.echo(f"and {left} more problem(s); --report FILE lists all")
+    for name, value in msgspec.structs.asdict(result.summary).items():
+        pairs = value.items() if isinstance(value, dict) else ()
+        shown = ", ".join(f"{key} {count}" for key, count in pairs) or value
+        click.echo(f"{words(name):<20}{shown}")
+
+
+def _alert_row(alert: Alert) -> tuple[str, ...]:
+    return (
+        alert.opened_at.date().isoformat(),
+        styled(alert.severity.value, SEVERITY_STYLES),
+        escape(alert.title),
+        "" if alert.days is None else str(alert.days),
+        money([msgspec.structs.asdict(each) for each in alert.value_at_risk]),
+        alert.state.value,
+    )

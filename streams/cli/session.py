@@ -1,0 +1,80 @@
+"""What every command is given: the settings, where to print, and how to refuse."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+
+from streams.config import Loaded, load
+from streams.exits import Exit
+from streams.logs import set_up_logs
+from streams.settings import LogLevel, LogSettings, Settings
+
+
+class Refused(click.ClickException):
+    """A command that cannot be done; one line on standard error, and the exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)
+
+    def show(self, file: Any = None) -> None:
+        """Every line of the message, each with the program's name before it."""
+        for line in self.format_message().splitlines():
+            click.echo(f"slipwatch: {line}", file=file or sys.stderr)
+
+
+@dataclass
+class Session:
+    """One invocation. `loaded` reads the configuration at the first use, so that `--help` and
+    commands that need none work without one."""
+
+    config_file: Path | None = None
+    _loaded: Loaded | None = field(default=None, repr=False)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The settings with their origins; raises ConfigurationError."""
+        if self._loaded is None:
+            self._loaded = load(self.config_file)
+            for warning in self._loaded.warnings:
+                click.echo(f"slipwatch: warning: {warning}", err=True)
+        return self._loaded
+
+    @property
+    def settings(self) -> Settings:
+        """The settings; raises ConfigurationError."""
+        return self.loaded.settings
+
+    def start_logs(self, level: LogLevel | None = None) -> None:
+        """Send logs to standard error, as the settings say."""
+        log = self.settings.log
+        set_up_logs(log if level is None else LogSettings(level=level, format=log.format))
+
+
+pass_session = click.make_pass_decorator(Session)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for machines instead of text."
+)
+
+
+def console() -> Console:
+    """Where tables go. Without a terminal they keep their width, for files and pipes."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """The value as indented JSON on standard output."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8"))
+
+
+def finish(code: Exit) -> NoReturn:
+    """End the command with the code."""
+    raise click.exceptions.Exit(int(code))

@@ -1,0 +1,230 @@
+"""`slipwatch explain` and `slipwatch status`: why it says what it says, and how it stands."""
+
+from __future__ import annotations
+
+import click
+from rich.markup import escape
+
+from streams.cli.answers import print_alert, print_life, print_line
+from streams.cli.display import (
+    SEVERITY_STYLES,
+    Reader,
+    asks_view,
+    print_fields,
+    print_table,
+    styled,
+    words,
+)
+from streams.cli.session import console, finish, print_json
+from streams.cli.view_client import Answer
+from streams.exits import Exit
+
+
+@click.command()
+@click.argument("asked", metavar="ID")
+@click.option("--tick", type=click.IntRange(0), help="As of this earlier tick.")
+@asks_view
+def explain(
+    reader: Reader,
+    /,
+    asked: str,
+    tick: int | None,
+    as_json: bool,
+) -> None:
+    """Explain a line, alert, notification or feed: facts with sources, promises, what each rule
+    says with its figures (also why it is silent), and who was told what and when.
+
+    \b
+    Examples:
+      slipwatch explain 'ACME/4711#10'
+      slipwatch explain a-5f21c0
+      slipwatch explain seaways --tick 8100
+    """
+    answer = reader.view.get("/v1/explain", id=asked, tick=tick)
+    if as_json:
+        print_json(answer)
+        return
+    console().print(
+        f"{answer['about']} [bold]{escape(answer['id'])}[/]: {escape(answer['summary'])}"
+    )
+    if answer["order"]:
+        print_line(reader, answer["order"])
+    _print_facts(reader, answer["facts"])
+    _print_verdicts(reader, answer["verdicts"], "What each rule says")
+    _print_verdicts(reader, answer["past_verdicts"], "What rules said before")
+    if answer["past_verdicts_left_out"]:
+        console().print(f"and {answer['past_verdicts_left_out']} more of the past")
+    for alert in answer["alerts"]:
+        print_alert(reader, alert)
+    print_life(reader, answer)
+    console().print(reader.as_of(answer))
+
+
+def _print_facts(reader: Reader, facts: list[Answer]) -> None:
+    if facts:
+        print_table(
+            ("happened", "told", "source", "fact", "details"),
+            (
+                (
+                    reader.time(each["occurred_at"]),
+                    reader.time(each["recorded_at"]),
+                    escape(each["source"]),
+                    f"{each['kind']}: {each['says']}",
+                    escape(", ".join(f"{name} {value}" for name, value in each["details"].items())),
+                )
+                for each in facts
+            ),
+            title="Facts",
+        )
+
+
+def _print_verdicts(reader: Reader, verdicts: list[Answer], title: str) -> None:
+    if verdicts:
+        print_table(
+            ("rule", "says", "why", "value", "threshold", "from", "next fires", "since"),
+            (
+                (
+                    each["rule"],
+                    each["outcome"],
+                    escape(each["text"] or words(each["reason"])),
+                    escape(each["value"] or ""),
+                    escape(each["threshold"] or ""),
+                    escape(each["threshold_source"] or ""),
+                    reader.time(each["next_fire_at"]),
+                    reader.time(each["at"]),
+                )
+                for each in verdicts
+            ),
+            title=title,
+        )
+
+
+@click.command()
+@asks_view
+def status(
+    reader: Reader,
+    /,
+    as_json: bool,
+) -> None:
+    """Show how far time has come, what holds it back, and what needs a person.
+
+    Ends with code 1 when something needs one: a view that cannot read, a feed that is blind, a
+    parked key, a record that the view cannot read.
+
+    \b
+    Examples:
+      slipwatch status
+      slipwatch status --json
+    """
+    answer = reader.view.get("/v1/status")
+    if as_json:
+        print_json(answer)
+    else:
+        _print_status(reader, answer)
+    if answer["view_problem"] or answer["parked"] or answer["unreadable"] or answer["blind_feeds"]:
+        finish(Exit.FINDINGS)
+
+
+def _print_status(reader: Reader, answer: Answer) -> None:
+    shown, newest = answer["as_of"], answer["newest_tick"]
+    print_fields(
+        (
+            ("time stands at", _tick(reader, shown) or "no tick has been read"),
+            ("newest tick", _newest(reader, answer) if newest else "none has been written"),
+            ("held back by", escape("\n".join(_held_back(answer)))),
+            ("hidden facts", escape("\n".join(_held_sources(reader, answer)))),
+            ("workers", escape("\n".join(_workers(answer)))),
+            ("stages", ", ".join(_stages(answer))),
+            ("open alerts", ", ".join(_counts(answer["open_alerts"]))),
+            ("order lines", ", ".join(_counts(answer["order_lines"]))),
+            ("feeds", f"{answer['feeds']}, {len(answer['blind_feeds'])} blind"),
+            (
+                "blind",
+                escape("\n".join(f"{f['source']}: {f['text']}" for f in answer["blind_feeds"])),
+            ),
+            ("dead letters", _waiting(reader, answer["dead_letters"])),
+            ("unlinked", _unlinked(reader, answer)),
+            ("undelivered", _waiting(reader, answer["undelivered"])),
+            ("parked keys", escape("\n".join(_parked(answer)))),
+            ("unreadable", escape("\n".join(_unreadable(answer)))),
+            ("view", escape(answer["view_problem"] or _level(reader, answer))),
+        )
+    )
+
+
+def _tick(reader: Reader, tick: Answer | None) -> str:
+    return f"{reader.time(tick['at'])} (tick {tick['tick']})" if tick else ""
+
+
+def _newest(reader: Reader, answer: Answer) -> str:
+    rest = "" if answer["newest_is_complete"] else ", a part of a backlog"
+    return _tick(reader, answer["newest_tick"]) + rest
+
+
+def _held_back(answer: Answer) -> list[str]:
+    return [
+        f"{each['stage']} on {each['topic']}/{each['partition']} stands at tick {each['tick']}"
+        + (", partly done" if each["is_partly_done"] else "")
+        + (f" (worker {each['worker']})" if each["worker"] else "")
+        for each in answer["held_back_by"]
+    ]
+
+
+def _held_sources(reader: Reader, answer: Answer) -> list[str]:
+    return [
+        f"{each['topic']}/{each['partition']}: a sender's transaction is open since "
+        f"{reader.time(each['since'])}"
+        for each in answer["held_sources"]
+    ]
+
+
+def _workers(answer: Answer) -> list[str]:
+    return [
+        f"{each['worker']}: {each['partitions']} partition(s), tick {each['tick_min']}"
+        for each in answer["workers"]
+    ]
+
+
+def _stages(answer: Answer) -> list[str]:
+    return [f"{each['stage']} {each['tick_min']}" for each in answer["stages"]]
+
+
+def _counts(counts: dict[str, int]) -> list[str]:
+    return [
+        f"{count} {styled(name, SEVERITY_STYLES)}" for name, count in counts.items() if count
+    ] or ["none"]
+
+
+def _waiting(reader: Reader, count: Answer) -> str:
+    if not count["count"]:
+        return "none"
+    since = f", the oldest from {reader.time(count['oldest_at'])}" if count["oldest_at"] else ""
+    return f"{count['count']}{since}"
+
+
+def _unlinked(reader: Reader, answer: Answer) -> str:
+    numbers = _waiting(reader, answer["unlinked"])
+    return f"{numbers}; {answer['facts_waiting']} fact(s) wait" if numbers != "none" else numbers
+
+
+def _blind(answer: Answer) -> list[str]:
+    return [f"{each['source']}: {each['text']}" for each in answer["blind_feeds"]]
+
+
+def _parked(answer: Answer) -> list[str]:
+    return [
+        f"{each['stage']}/{each['partition']} {each['key']}: {each['error']}"
+        for each in answer["parked"]
+    ]
+
+
+def _unreadable(answer: Answer) -> list[str]:
+    return [
+        f"{each['topic']}/{each['partition']} at offset {each['offset']}: {each['error']}"
+        for each in answer["unreadable"]
+    ]
+
+
+def _level(reader: Reader, answer: Answer) -> str:
+    checked = answer["view_checked_at"]
+    return f"level with the topics at {reader.time(checked)}" if checked else "has not read yet"
