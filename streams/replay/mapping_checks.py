@@ -252,17 +252,19 @@ def _rule_faults(types: _Types, at: int, rule: FactRule) -> Iterator[Fault]:
         yield Fault((*place, "kind"), found, expected)
         return
     known_types = field_types(rule.family)
-    roots = [("occurred_at", ValueType.MOMENT, rule.occurred_at)]
+    roots: list[tuple[Place, ValueType, Expression]] = [
+        ((*place, "occurred_at"), ValueType.MOMENT, rule.occurred_at)
+    ]
     if rule.recorded_at is not None:
-        roots.append(("recorded_at", ValueType.MOMENT, rule.recorded_at))
+        roots.append(((*place, "recorded_at"), ValueType.MOMENT, rule.recorded_at))
     for name, expression in rule.fields.items():
+        path = (*place, "fields", name)
         if name not in known_types:
             expected = f"a field of {rule.family}{suggestion(name, list(known_types))}"
-            yield Fault((*place, "fields", name), f"the field {quoted(name)}", expected)
+            yield Fault(path, f"the field {quoted(name)}", expected)
             continue
-        roots.append((name, known_types[name], expression))
-    for name, wanted, expression in roots:
-        path = (*place, name) if name.endswith("ed_at") else (*place, "fields", name)
+        roots.append((path, known_types[name], expression))
+    for path, wanted, expression in roots:
         faults = types.faults(path, expression)
         yield from faults
         if not faults and types.type_of(expression) is not wanted:

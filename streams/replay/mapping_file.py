@@ -52,9 +52,15 @@ def read_mapping(name: str, data: bytes) -> Mapping:
 
 
 def _explained(name: str, document: PositionedYaml, error: ValidationError) -> list[Problem]:
-    problems = []
-    for each in error.errors(include_url=False):
+    problems: list[Problem] = []
+    details = error.errors(include_url=False)
+    for each in details:
         path = _existing(document.data, each["loc"])
+        if each["type"] == "too_short" and any(
+            len(other["loc"]) > len(each["loc"]) and other["loc"][: len(each["loc"])] == each["loc"]
+            for other in details
+        ):
+            continue  # Short only because what is wrong with an entry is told already.
         match each["type"]:
             case "missing":
                 found, expected = "nothing", "a value: it is required"
