@@ -120,7 +120,14 @@ def filled(template: str, figures: Figures, names: Mapping[str, str] | None = No
     unit = values.get("unit")
     item_unit = unit if isinstance(unit, str) else None
     known = {name: figure(name, value, item_unit) for name, value in values.items()}
-    return template.format_map({**known, **(names or {})})
+    return template.format_map(_Known({**known, **(names or {})}))
+
+
+class _Known(dict[str, str]):
+    """Figures by name; one that a finding of another release does not have reads "unknown"."""
+
+    def __missing__(self, name: str) -> str:
+        return UNKNOWN
 
 
 def finding_text(finding: Finding) -> str:

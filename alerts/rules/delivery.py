@@ -89,7 +89,7 @@ def delivered_over(view: LineView, settings: Settings) -> Answer:
     said = [(leg, leg.over) for leg in legs]
     line = view.line
     beyond = line.received - line.wanted if line.wanted else 0
-    if beyond > sum(amount for _, amount in said):
+    if legs and beyond > sum(amount for _, amount in said):
         said = [(legs[-1], beyond)]
     return _quantity_answer(view, settings, said)
 

@@ -116,6 +116,9 @@ def moment(text: str) -> UtcMillis:
     return millis(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
+START_AT = moment("2026-03-01 08:00")
+
+
 def on(text: str) -> int:
     """The day of `2026-03-02`."""
     return day(date.fromisoformat(text))
