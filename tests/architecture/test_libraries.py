@@ -32,7 +32,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "polars": ("schemas/",),
     "prometheus_client": ("streams/app/", "streams/metrics.py"),
     "pydantic_settings": ("streams/config.py", "streams/settings.py"),
-    "rich": ("streams/cli/",),
+    "rich": ("streams/cli/", "streams/demo/"),
     "sqlalchemy": ("console/",),
     "standardwebhooks": ("alerts/sinks/",),
     "structlog": ("alerts/sinks/", "console/", "streams/"),

@@ -70,7 +70,7 @@ def test_every_module_is_used_by_another() -> None:
         module.path
         for module in modules()
         if module.path not in used
-        and not module.path.endswith("/__init__.py")
+        and not module.path.endswith(("/__init__.py", "/__main__.py"))
         and not module.path.startswith(ENTRY_POINTS)
     ]
     assert not unused
