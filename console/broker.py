@@ -25,10 +25,10 @@ from console.cut import (
     GATE_TOPIC,
     LIVE_TOPICS,
     TICK_TOPICS,
-    TOMBSTONE_TICK_HEADER,
     Message,
     Partition,
 )
+from schemas.ticks import TOMBSTONE_TICK_HEADER
 
 BATCH_RECORDS = 10_000
 BROKER_TIMEOUT_SECONDS = 5.0

@@ -43,10 +43,6 @@ GATE_TOPIC = "notices-rows"
 assert all(name in TOPIC_BY_NAME for name in (*TICK_TOPICS, *LIVE_TOPICS, GATE_TOPIC))
 
 
-TOMBSTONE_TICK_HEADER = "tick"
-"""A tombstone has no body to name its tick, so its header does: decimal digits."""
-
-
 class Message(NamedTuple):
     """One record as read; `topic` is its name in `schemas.topics`, `value` None a tombstone.
 

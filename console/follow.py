@@ -32,7 +32,8 @@ from console.cut import (
 )
 from console.database import Database
 from console.rows import puts, write
-from schemas.records import StageProgress, Tick, decode
+from schemas.records import decode
+from schemas.ticks import StageProgress, Tick
 from schemas.units import UtcMillis, millis
 
 BUILD_COMMIT_RECORDS = 100_000

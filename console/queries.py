@@ -27,7 +27,7 @@ from console.reading import (
 )
 from console.rows import SEVERITY_RANK, bare
 from console.telling import read_decisions, who_was_told
-from schemas import records
+from schemas import records, ticks
 from schemas.facts import split_line_id
 from schemas.records import AlertState, Severity
 
@@ -224,12 +224,12 @@ def show_ticks(connection: Connection) -> answers.TickAnswer:
     """The tick that is visible and the last one written."""
     tick = tables.ticks.c
     written = read_records(
-        connection, select(tick.body).order_by(tick.n.desc()).limit(1), records.Tick
+        connection, select(tick.body).order_by(tick.n.desc()).limit(1), ticks.Tick
     )
     if not written:
         raise NotBuilt
     shown = select(tick.body).join(tables.state, tables.state.c.as_of_tick == tick.n)
-    visible = read_records(connection, shown, records.Tick)
+    visible = read_records(connection, shown, ticks.Tick)
     return answers.TickAnswer(
         visible=answer(answers.Tick, visible[0]) if visible else None,
         written=answer(answers.Tick, written[0]),

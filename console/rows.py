@@ -28,11 +28,10 @@ from schemas.records import (
     Parked,
     Receipt,
     Severity,
-    StageProgress,
-    Tick,
     Unlinked,
     decode,
 )
+from schemas.ticks import StageProgress, Tick
 from schemas.units import millis
 
 Value: TypeAlias = str | int | bool | bytes | None

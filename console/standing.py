@@ -13,7 +13,7 @@ from console.answers import Answer, AsOf, FeedStatus, HeldPartition, Notificatio
 from console.reading import NotBuilt, answer, read_as_of, read_records
 from console.rows import SEVERITY_RANK
 from console.telling import as_notifications, owed_notifications
-from schemas import records
+from schemas import records, ticks
 from schemas.units import UtcMillis, instant
 
 FLOW: tuple[str, ...] = ("intake", "links", "ledgers", "cells", "incidents", "notices")
@@ -118,7 +118,7 @@ def read_status(connection: Connection) -> Status:
     view = connection.execute(select(tables.state.c.checked_at, tables.state.c.problem)).one()
     tick = tables.ticks.c
     written = read_records(
-        connection, select(tick.body).order_by(tick.n.desc()).limit(1), records.Tick
+        connection, select(tick.body).order_by(tick.n.desc()).limit(1), ticks.Tick
     )
     newest = written[0] if written else None
     partitions = _partitions(connection)
@@ -170,7 +170,7 @@ def read_status(connection: Connection) -> Status:
 
 
 def _partitions(connection: Connection) -> tuple[PartitionProgress, ...]:
-    found = read_records(connection, select(tables.progress.c.body), records.StageProgress)
+    found = read_records(connection, select(tables.progress.c.body), ticks.StageProgress)
     stands = (
         PartitionProgress(
             stage=each.stage,

@@ -234,9 +234,7 @@ FACT_KINDS: tuple[FactKind, ...] = (
     ),
 )
 
-KIND_BY_NAME: dict[tuple[str, str], FactKind] = {
-    (k.family, k.name): k for k in FACT_KINDS
-}
+KIND_BY_NAME: dict[tuple[str, str], FactKind] = {(k.family, k.name): k for k in FACT_KINDS}
 
 
 def line_id(order_ref: str, line: str) -> str:

@@ -1,7 +1,7 @@
 """The public state of a line's ledger: topic `lines`, one record a line.
 
-A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at]`. Readers take
-the elements they know and ignore those after; the version only rises when an old reader would
+A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at]`. Readers
+take the elements they know and ignore those after; the version only rises when an old reader would
 misread the record.
 """
 
@@ -18,9 +18,9 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All facts kept of one line, packed as `schemas.codec.pack` packs them, in canonical order.
 
     `due` is when the ledger itself must look at the line again (to let it leave), `tick` the tick
-    that wrote the record, `cells` the cells that were last told (the first judges the line). `closed_at` is the time of the tick
-    that found nothing more expected; `left_at` that of the tick that dropped the facts and left
-    this small tombstone, which refuses later facts as too late.
+    that wrote the record, `cells` the cells that were last told (the first judges the line).
+    `closed_at` is the time of the tick that found nothing more expected; `left_at` that of the tick
+    that dropped the facts and left this small tombstone, which refuses later facts as too late.
     """
 
     v: int

@@ -55,9 +55,7 @@ def _facts(family: Family, says: str, key: str) -> Topic:
     )
 
 
-def _rows(
-    name: str, says: str, key: str, writers: tuple[str, ...], reader: str
-) -> Topic:
+def _rows(name: str, says: str, key: str, writers: tuple[str, ...], reader: str) -> Topic:
     return Topic(
         name,
         says,
@@ -85,7 +83,7 @@ def _state(name: str, says: str, key: str, stage: str) -> Topic:
     )
 
 
-def _json(
+def _json(  # noqa: PLR0913, PLR0917 - the columns of the table below
     name: str,
     says: str,
     key: str,
@@ -95,9 +93,7 @@ def _json(
     readers: tuple[str, ...],
     spread: Spread = Spread.ENGINE,
 ) -> Topic:
-    return Topic(
-        name, says, key, f"JSON, {record}", spread, retention, writers, readers
-    )
+    return Topic(name, says, key, f"JSON, {record}", spread, retention, writers, readers)
 
 
 COMPACTED, KEPT = Retention.COMPACTED, Retention.KEPT
@@ -133,6 +129,7 @@ TOPICS: tuple[Topic, ...] = (
     _rows("notices-rows", "Alerts that changed, by recipient.", "recipient",
           ("incidents",), "notices"),
     _state("links-state", "Which lines a number stands for, and what waits.", "number", "links"),
+    _state("sources-state", "When each source was last heard.", "source", "ledgers"),
     Topic(
         "lines", "The facts of each order line; the state of its ledger.", "line id",
         "MessagePack, facts of a line", Spread.ENGINE, COMPACTED,
@@ -143,6 +140,8 @@ TOPICS: tuple[Topic, ...] = (
     _state("incidents-state", "Incidents and their findings.", "cause, and finding",
            "incidents"),
     _state("notices-state", "What each recipient was told.", "recipient and alert", "notices"),
+    _state("parked-state", "Rows that wait at keys whose evaluation failed.", "stage and key",
+           "engine"),
     _json("order-status", "Each order line as of now.", "line id", "OrderStatus", COMPACTED,
           ("cells",), ("view", "anyone")),
     _json("feeds", "Each source: when it last spoke, whether it is blind.", "source",

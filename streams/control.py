@@ -14,7 +14,8 @@ import msgspec
 
 from alerts import policy as policies
 from alerts.policy import Policy
-from schemas.records import StageProgress, Tick, decode
+from schemas.records import decode
+from schemas.ticks import StageProgress, Tick
 from streams.log import Log, LogError, Partition, Reader, Record, Unavailable
 from streams.publishing import Assembler
 from streams.task import progress_key

@@ -7,14 +7,14 @@ from collections import deque
 import msgspec
 
 from schemas.codec import FactDecoder
-from schemas.records import StageProgress, Tick
+from schemas.ticks import StageProgress, Tick
 from schemas.units import instant
 from streams.log import Partition, Record
 from streams.rows import TickHeader
 from streams.stages import intake
 from streams.stages.intake import Raw, take_in
 from streams.stages.stage import Outputs
-from streams.task import OutRecord, Written, batches, progress_record
+from streams.task import Written, batches, for_readers, progress_record
 
 
 class IntakeTask:
@@ -129,7 +129,7 @@ class IntakeTask:
             worker=self._worker,
             counts={"facts": counts.facts, "refused": counts.refused},
         )
-        records = [OutRecord(*record) for record in out.records]
+        records = list(for_readers(out, tick.n))
         records += batches(
             out, self.name, header, "links-rows" if finished else None, self._partitions
         )

@@ -11,12 +11,24 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
+    Message,
     Producer,
     TopicPartition,
 )
 
 from streams.kafka_errors import CALL_TIMEOUT_S, records_of, translate
-from streams.log import LogError, Partition, Rebalance, Record, TransactionAborted
+from streams.log import Headers, LogError, Partition, Rebalance, Record, TransactionAborted
+
+
+def _consume(consumer: Consumer, records_max: int, timeout_s: float) -> list[Message]:
+    """Waits for the first message only: `Consumer.consume` would wait for a full batch."""
+    try:
+        first = consumer.poll(timeout_s)
+        if first is None:
+            return []
+        return [first, *consumer.consume(records_max, 0)]
+    except KafkaException as error:
+        raise translate(error.args[0]) from error
 
 
 class KafkaGroupConsumer:
@@ -72,10 +84,7 @@ class KafkaGroupConsumer:
 
     def consume(self, records_max: int, timeout_s: float) -> Sequence[Record]:
         """Takes part in rebalances, then reads."""
-        try:
-            messages = self._consumer.consume(records_max, timeout_s)
-        except KafkaException as error:
-            raise translate(error.args[0]) from error
+        messages = _consume(self._consumer, records_max, timeout_s)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -124,10 +133,7 @@ class KafkaReader:
 
     def read(self, records_max: int, timeout_s: float) -> Sequence[Record]:
         """The next committed records."""
-        try:
-            messages = self._consumer.consume(records_max, timeout_s)
-        except KafkaException as error:
-            raise translate(error.args[0]) from error
+        messages = _consume(self._consumer, records_max, timeout_s)
         return records_of(messages, self._prefix)
 
     def positions(self) -> Mapping[Partition, int]:
@@ -159,11 +165,22 @@ class KafkaProducer:
         """Begins a transaction."""
         self._call(self._producer.begin_transaction)
 
-    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
+    ) -> None:
         """One record of the transaction; waits while the client's queue is full."""
+        name = self._prefix + topic
         while True:
             try:
-                self._producer.produce(self._prefix + topic, value, key, partition)
+                if headers is None:
+                    self._producer.produce(name, value, key, partition)
+                else:
+                    self._producer.produce(name, value, key, partition, headers=headers)
             except BufferError:
                 self._producer.poll(0.01)
             except KafkaException as error:

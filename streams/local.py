@@ -14,7 +14,8 @@ from alerts import policy as policies
 from alerts.policy import Policy
 from schemas.codec import encode_fact
 from schemas.facts import Fact, Heartbeat, OrderFact
-from schemas.records import Tick, encode
+from schemas.records import encode
+from schemas.ticks import Tick
 from schemas.topics import TOPIC_BY_NAME, Spread
 from schemas.units import UtcMillis
 from streams.clock import ManualClock

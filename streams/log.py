@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+Headers = list[tuple[str, bytes]]
+
 
 class Partition(NamedTuple):
     """A partition of a topic."""
@@ -95,7 +97,12 @@ class TransactionalProducer(Protocol):
 
     def begin(self) -> None: ...
     def produce(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
     ) -> None: ...
     def flush(self) -> None:
         """Returns when everything produced is in the log, though not committed."""

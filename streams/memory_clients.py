@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from streams.log import Fenced, Partition
+from streams.log import Fenced, Headers, Partition
 from streams.memory_parts import Member, MemoryRecord, Transaction
 
 if TYPE_CHECKING:
@@ -139,8 +139,16 @@ class MemoryProducer:
         self._transaction = Transaction()
         self._offsets = None
 
-    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
-        """One record of the transaction."""
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
+    ) -> None:
+        """One record of the transaction; its headers are not kept."""
+        del headers
         self._check()
         self._log.write(Partition(topic, partition), key, value, self._transaction)
 

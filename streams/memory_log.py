@@ -24,7 +24,7 @@ from streams.log import (
     TransactionAborted,
 )
 from streams.memory_clients import MemoryConsumer, MemoryProducer, MemoryReader
-from streams.memory_parts import Group, Member, MemoryRecord, PartitionLog, Transaction
+from streams.memory_parts import Group, Member, MemoryRecord, PartitionLog, Transaction, is_readable
 
 
 class MemoryLog:
@@ -126,12 +126,7 @@ class MemoryLog:
     def committed(self, partition: Partition) -> list[MemoryRecord]:
         """All committed records of a partition up to its stable end, in order."""
         log = self.partition_log(partition)
-        return [
-            record
-            for record in log.records[: log.stable]
-            if record is not None
-            and (record.transaction is None or record.transaction.state == "committed")
-        ]
+        return [each for each in log.records[: log.stable] if is_readable(each)]
 
     # The port.
 
@@ -266,10 +261,6 @@ class MemoryLog:
                         f"{partition.topic}/{partition.number} has no offset {start} any more"
                     )
                 end = min(log.stable, start + records_max - len(records))
-                for record in log.records[start:end]:
-                    if record is not None and (
-                        record.transaction is None or record.transaction.state == "committed"
-                    ):
-                        records.append(record)
+                records += [each for each in log.records[start:end] if is_readable(each)]
                 positions[partition] = max(start, end)
             return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from streams.log import Partition, Rebalance
 
@@ -51,6 +52,13 @@ class Transaction:
     state: str = "open"
     touched: dict[Partition, int] = field(default_factory=dict)
     """Partition to the offset of the transaction's first record there."""
+
+
+def is_readable(entry: MemoryRecord | None) -> TypeGuard[MemoryRecord]:
+    """Whether an entry is a record outside any transaction or of a committed one."""
+    return entry is not None and (
+        entry.transaction is None or entry.transaction.state == "committed"
+    )
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.records import Tick
+from schemas.ticks import Tick
 from streams.log import Partition
 from streams.ticker import TickerSettings
 

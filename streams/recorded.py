@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from schemas.records import Tick, decode
+from schemas.records import decode
+from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
 from streams.log import Log, Partition, Record
 from streams.memory_log import MemoryLog

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.records import Tick
+from schemas.ticks import Tick
 from schemas.units import UtcMillis, millis
 
 

@@ -9,16 +9,17 @@ task reports is that of the first record not yet folded into its state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 from alerts.policy import Policy
-from schemas.records import Parked, StageProgress, encode
+from schemas.records import Parked, encode
+from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
 from schemas.units import instant
-from streams.log import Partition, Record
+from streams.log import Headers, Partition, Record
 from streams.rows import Row, RowKind, TickHeader, decode_batch, encode_batches
 from streams.stages.keys import part, split_part
 from streams.stages.stage import Outputs, Stage, TickContext
@@ -43,6 +44,14 @@ class OutRecord:
     partition: int
     key: bytes | None
     value: bytes | None
+    headers: Headers | None = None
+
+
+def for_readers(out: Outputs, tick: int) -> Iterator[OutRecord]:
+    """The records for readers. A tombstone has no place for its tick but a header."""
+    removed = [(TOMBSTONE_TICK_HEADER, str(tick).encode())]
+    for topic, partition, key, value in out.records:
+        yield OutRecord(topic, partition, key, value, removed if value is None else None)
 
 
 @dataclass(slots=True)
@@ -354,7 +363,7 @@ class KeyedTask:
             OutRecord(PARKED_TOPIC, number, part(self.stage.name, key).encode(), value)
             for key, value in self.parked.pending().items()
         ]
-        records += [OutRecord(*record) for record in out.records]
+        records += for_readers(out, header.n)
         records += batches(
             out, self.name, header, self.stage.output_topic if finished else None, self._partitions
         )

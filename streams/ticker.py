@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.rules import RULES_VERSION
-from schemas.records import HeldPartition, Tick, encode
+from schemas.records import encode
+from schemas.ticks import HeldPartition, Tick
 from schemas.topics import FACT_TOPICS
 from schemas.units import UtcMillis, instant, millis
 from streams.clock import Clock

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from schemas.codec import FactDecoder
-from schemas.records import Tick
+from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
 from schemas.units import millis
 from streams.clock import Clock
@@ -355,7 +355,9 @@ class Worker(Rebalance):
     @staticmethod
     def _produce(producer: TransactionalProducer, records: Sequence[OutRecord]) -> int:
         for record in records:
-            producer.produce(record.topic, record.partition, record.key, record.value)
+            producer.produce(
+                record.topic, record.partition, record.key, record.value, record.headers
+            )
         return len(records)
 
     def hold(self, partition: Partition) -> None:

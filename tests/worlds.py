@@ -124,7 +124,7 @@ def running(*workers: Worker) -> Iterator[None]:
     def run(worker: Worker) -> None:
         try:
             worker.run(stop)
-        except BaseException as error:  # whatever it is, the test must see it
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test must see it
             failures.append(error)
 
     threads = [threading.Thread(target=run, args=(worker,), daemon=True) for worker in workers]

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from alerts.incidents import Incident, advance
 from alerts.findings import Finding
+from alerts.incidents import Incident, advance
 from alerts.notices import for_audience, recipients
 from schemas.records import Alert
 from schemas.units import UtcMillis

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.records import DeadLetter, Parked, Tick, decode
+from schemas.records import DeadLetter, Parked, decode
+from schemas.ticks import Tick
 from schemas.units import DAY_MS, HOUR_MS, millis
 from streams.clock import ManualClock
 from streams.local import LocalEngine
 from streams.log import Fenced, TransactionAborted
 from streams.recorded import copy_of
+from streams.stages import fold as folding
 from streams.stages import ledgers
 from tests.scenario import START, Chain, by_tick, network, story
 from tests.worlds import PARTITIONS, KafkaWorld, World, running, until
@@ -188,7 +190,7 @@ def test_a_key_that_fails_is_parked_and_joins_again_when_it_can_be_evaluated(
     chain = Chain()
     chain.placed("PO-1", START)
     chain.placed("PO-2", START)
-    fold = ledgers.fold
+    fold = folding.fold
 
     def failing(line_id: str, facts: list) -> object:  # type: ignore[type-arg]
         if line_id == "ACME/PO-1#10":

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from topology.load import LoadResult, check
 from topology.network import NetworkFormatError, decode, encode
 from topology.problems import Limits
-from topology.publication import ChunkError, join_chunks
 from topology.rows import TABLES
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "networks" / "three-tier"
@@ -76,5 +75,3 @@ def test_a_damaged_network_is_refused_or_read(data: st.DataObject) -> None:
 def test_published_bytes_are_read_or_refused(data: bytes) -> None:
     with suppress(NetworkFormatError):
         decode(data)
-    with suppress(ChunkError):
-        join_chunks([data])

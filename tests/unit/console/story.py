@@ -32,14 +32,13 @@ from schemas.records import (
     Receipt,
     Record,
     Severity,
-    StageProgress,
     Standing,
     Statement,
-    Tick,
     Unlinked,
     Verdict,
     encode,
 )
+from schemas.ticks import StageProgress, Tick
 from schemas.units import day, millis, quantity
 
 START = dt.datetime(2026, 3, 2, 6, 0, tzinfo=dt.UTC)

@@ -24,7 +24,7 @@ from console.api import Health, Readiness, create_app
 from console.database import Database
 from console.explanation import Explanation
 from console.standing import Status
-from schemas import records
+from schemas import records, ticks
 from schemas.records import AlertState, Severity
 from tests.unit.console.conftest import Client, Served
 from tests.unit.console.filling import Filler
@@ -464,7 +464,7 @@ def test_answers_have_every_field_of_their_records() -> None:
         (records.Alert, answers.Alert),
         (records.FeedStatus, answers.FeedStatus),
         (records.Unlinked, answers.Unlinked),
-        (records.Tick, answers.Tick),
+        (ticks.Tick, answers.Tick),
         (records.Parked, standing.Parked),
         (records.Statement, answers.Statement),
         (records.Quantities, answers.Quantities),

@@ -13,9 +13,8 @@ import pytest
 from schemas.facts import Family
 from schemas.units import HOUR_MS, day, iso
 from topology import network as network_module
-from topology import publication
 from topology.load import load
-from topology.model import Document, Feed, Item, Lane, Mode, Quantile
+from topology.model import Document, Feed, Lane, Mode, Quantile
 from topology.network import EMPTY, Network, NetworkFormatError, build, decode, encode
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "networks" / "three-tier"
@@ -224,30 +223,6 @@ def test_memory_is_bounded_and_changes_no_answer(monkeypatch: pytest.MonkeyPatch
     first = [network.due_at("S", each) for each in range(10)]
     assert len(network._due_at) <= 3
     assert [network.due_at("S", each) for each in range(10)] == first
-
-
-def test_chunks_join_in_any_order_and_name_what_is_wrong() -> None:
-    network = build(Document(items=tuple(Item(id=f"i{n}", base_unit="kg") for n in range(100))))
-    data = encode(network)
-    chunks = publication.split_chunks(data, 400)
-    assert max(map(len, chunks)) <= 400
-    assert publication.read_head(chunks[0]).version == network.version
-    assert publication.join_chunks([*reversed(chunks), chunks[0]]) == data
-    other = publication.split_chunks(b"{}", 400)
-    wrong = {
-        "no pieces": [],
-        f"network {network.version} lacks 1 of {len(chunks)} pieces": chunks[1:],
-        "pieces of different networks": [*chunks, *other],
-        "has two contents": [*chunks, chunks[0] + b"x"],
-        "do not add up": [chunks[0] + b"x", *chunks[1:]],
-        "this is no piece of a network": [b"x"],
-        "its head is not whole": [b'{"version":"x","index":1,"count":1}\n'],
-    }
-    for reason, pieces in wrong.items():
-        with pytest.raises(publication.ChunkError, match=reason):
-            publication.join_chunks(pieces)
-    with pytest.raises(ValueError, match="too small"):
-        publication.split_chunks(data, 399)
 
 
 def test_the_same_folder_gives_the_same_answers_under_any_hash_seed() -> None:

@@ -1,0 +1,66 @@
+"""Records of time and progress: ticks, and where each part of the engine stands.
+
+They follow the promise that `schemas.records` makes to readers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from schemas.records import Record
+
+TOMBSTONE_TICK_HEADER = "tick"
+"""Header of a tombstone: the number of the tick that removed the record, in ASCII digits."""
+
+
+class HeldPartition(Record, frozen=True, kw_only=True):
+    """A partition of facts whose newest records hide behind an open transaction of a sender."""
+
+    topic: str
+    partition: int
+    since: dt.datetime
+
+
+class Tick(Record, frozen=True, kw_only=True):
+    """Topic `ticks`. A cut through the log at time `at`.
+
+    `cut` holds, per topic of facts, the offset per partition up to which facts belong to this
+    tick (the last stable offset); `high` the high watermark. `complete` says that nothing that
+    was readable lies behind the cut. `network`, `policy` and `rules` are the versions to use.
+    """
+
+    n: int
+    at: dt.datetime
+    cut: dict[str, list[int]]
+    high: dict[str, list[int]] = {}
+    complete: bool = True
+    held: tuple[HeldPartition, ...] = ()
+    network: str = ""
+    policy: str = ""
+    rules: str = ""
+    ticker: str = ""
+
+
+class StageProgress(Record, frozen=True, kw_only=True):
+    """Topic `progress`, key: stage and partition. The tick that a stage's partition stands at.
+
+    Also the engine's own memory of where to go on: `offset` is the first record of the input that
+    is not yet part of the state, `within` and `after` a large tick that is only partly done;
+    `network`, `policy`, `rules` and `held` are those of the last tick that was done.
+    """
+
+    stage: str
+    topic: str
+    partition: int
+    tick: int
+    at: dt.datetime | None = None
+    offset: int
+    within: int | None = None
+    after: str | None = None
+    worker: str = ""
+    state_version: int = 1
+    network: str = ""
+    policy: str = ""
+    rules: str = ""
+    held: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
