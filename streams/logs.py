@@ -22,6 +22,9 @@ QUIET = ("faust", "mode", "aiokafka")
 """They log each error with its traceback, and then it reaches us, who say it in one line. With
 `log.level` debug they speak."""
 
+SERVICE_LOGGER = logging.getLogger("mode")
+"""For services of ours that mode starts and stops: it tells so with its own, not as ours."""
+
 
 def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     """Send our logs, and the warnings of libraries, to the stream. Called once, by a command."""

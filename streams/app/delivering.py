@@ -8,17 +8,17 @@ stuck holds up nobody else. Everything here runs on one event loop.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
 
-from alerts.sinks import Permanent, Recoverable, Sink
+from alerts.sinks import Sink
 from schemas.records import Receipt
 from streams import metrics
+from streams.app.attempts import Attempts, Ports
 from streams.delivery import (
     Answers,
     Checkpoint,
@@ -27,52 +27,25 @@ from streams.delivery import (
     Owed,
     OwedLedger,
     ReceiptId,
-    backoff_seconds,
     requested_offset,
 )
 from streams.log import LogError
 from streams.metrics import Metrics
-from streams.owed_log import CheckpointStore, OwedLog, Scan, read_notification, read_receipt
+from streams.owed_log import Scan, read_notification, read_receipt
 from streams.settings import DeliverySettings
 
 CHECKPOINT_PERIOD_SECONDS = 5.0
 RESTORE_RECORDS_MAX = 1_000
-DELIVERIES_AT_ONCE_PER_SINK = 16
-"""A slow webhook is called for at most so many recipients at once; each has its own limit."""
-LOG_RETRY_SECONDS_MIN = 0.5
-LOG_RETRY_SECONDS_MAX = 30.0
 HAND_OVER_SECONDS = 2.0
 """How long a partition that is taken away may finish what is on its way."""
 
 DELIVERY_RESTORED = "delivery_restored"
-DELIVERY_FAILED = "delivery_failed"
-DELIVERY_PARKED = "delivery_parked"
 DELIVERY_LOG_SILENT = "delivery_log_silent"
-RECEIPT_NOT_WRITTEN = "receipt_not_written"
 NOTIFICATION_UNREADABLE = "notification_unreadable"
 
 T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
-
-WriteReceipt = Callable[[int, Receipt], Awaitable[int]]
-"""Writes a receipt to the partition and answers with its offset once the broker has it. Raises
-ReceiptLost when that is not certain."""
-
-
-class ReceiptLost(Exception):
-    """The broker did not confirm a receipt; whether it is there is not known."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What the desk has of the world: `now` for receipts, `chance` in [0, 1) for waits."""
-
-    source: OwedLog
-    store: CheckpointStore
-    write_receipt: WriteReceipt
-    now: Callable[[], dt.datetime]
-    chance: Callable[[], float]
 
 
 @dataclass
@@ -103,17 +76,13 @@ class DeliveryDesk:
         kept: Metrics,
         failed: Callable[[BaseException], None],
     ) -> None:
-        self._settings = settings
-        self._sinks = sinks
+        self._queued_max = settings.queued_per_recipient_max
         self._source = ports.source
         self._store = ports.store
-        self._write_receipt = ports.write_receipt
-        self._now = ports.now
-        self._chance = ports.chance
+        self._attempts = Attempts(settings, sinks, ports, kept)
         self._metrics = kept
         self._failed = failed
         self._desks: dict[int, _Desk] = {}
-        self._at_once = {name: asyncio.Semaphore(DELIVERIES_AT_ONCE_PER_SINK) for name in sinks}
 
     # What Faust tells.
 
@@ -204,7 +173,7 @@ class DeliveryDesk:
         answers, desk.receipts_end = await self._ask(
             lambda: self._source.answers(number, start.receipts)
         )
-        ledger = OwedLedger(start, self._settings.queued_per_recipient_max)
+        ledger = OwedLedger(start, self._queued_max)
         while True:
             scan: Scan = await self._ask(
                 lambda: self._source.scan(number, ledger.read_to, records_max=RESTORE_RECORDS_MAX)
@@ -227,7 +196,7 @@ class DeliveryDesk:
             except LogError as error:
                 failures += 1
                 log.warning(DELIVERY_LOG_SILENT, why=str(error), failures=failures)
-                await asyncio.sleep(self._log_backoff(failures))
+                await asyncio.sleep(self._attempts.log_backoff(failures))
 
     async def _store_checkpoint(self, desk: _Desk, stored: Checkpoint | None) -> Checkpoint | None:
         if desk.ledger is None:
@@ -308,8 +277,7 @@ class DeliveryDesk:
             owed = ledger.head(lane)
             if owed is None:
                 break
-            receipt = await self._deliver(lane, owed)
-            offset = await self._confirm(desk.number, receipt)
+            offset = await self._attempts.settle(desk.number, lane, owed)
             desk.receipts_end = max(desk.receipts_end, offset + 1)
             ledger.settle(lane, owed)
         del desk.lanes[lane]
@@ -331,87 +299,6 @@ class DeliveryDesk:
             if notification is not None and offset < ledger.read_to
         ]
         ledger.refill(lane, found, scan.scanned_to)
-
-    async def _deliver(self, lane: Lane, owed: Owed) -> Receipt:
-        """Try until it is delivered, refused for good, or has failed too often."""
-        notification = owed.notification
-        sink = self._sinks.get(lane.sink)
-        if sink is None:
-            return self._receipt(lane, owed, DeliveryOutcome.PARKED, 0, "no such sink here")
-        failures = 0
-        while True:
-            began = time.monotonic()
-            try:
-                async with (
-                    self._at_once[lane.sink],
-                    asyncio.timeout(self._settings.timeout_seconds),
-                ):
-                    await sink.deliver(notification)
-            except (Recoverable, Permanent, TimeoutError) as error:
-                failures += 1
-                is_last = isinstance(error, Permanent) or failures >= self._settings.attempts_max
-                why = str(error) or f"no answer in {self._settings.timeout_seconds:g} s"
-                self._metrics.count(metrics.DELIVERY_FAILURES, sink=lane.sink)
-                log.warning(
-                    DELIVERY_FAILED,
-                    notification=notification.notification_id,
-                    sink=lane.sink,
-                    failures=failures,
-                    why=why,
-                )
-                if is_last:
-                    return self._receipt(lane, owed, DeliveryOutcome.PARKED, failures, why)
-                asked = error.retry_after_s if isinstance(error, Recoverable) else None
-                await asyncio.sleep(max(self._backoff(failures), asked or 0.0))
-            else:
-                seconds = time.monotonic() - began
-                self._metrics.observe(metrics.DELIVERY_SECONDS, seconds, sink=lane.sink)
-                return self._receipt(lane, owed, DeliveryOutcome.DELIVERED, failures + 1, "")
-
-    def _receipt(
-        self, lane: Lane, owed: Owed, outcome: DeliveryOutcome, attempts: int, detail: str
-    ) -> Receipt:
-        return Receipt(
-            notification_id=owed.notification.notification_id,
-            recipient=lane.recipient,
-            sink=lane.sink,
-            outcome=outcome.value,
-            attempts=attempts,
-            at=self._now(),
-            detail=detail,
-        )
-
-    async def _confirm(self, number: int, receipt: Receipt) -> int:
-        """Write the receipt until the broker has it; only then is the notification settled."""
-        failures = 0
-        while True:
-            try:
-                offset = await self._write_receipt(number, receipt)
-            except ReceiptLost as error:
-                failures += 1
-                log.warning(RECEIPT_NOT_WRITTEN, why=str(error), failures=failures)
-                await asyncio.sleep(self._log_backoff(failures))
-            else:
-                self._metrics.count(
-                    metrics.NOTIFICATIONS, sink=receipt.sink, outcome=receipt.outcome
-                )
-                if receipt.outcome == DeliveryOutcome.PARKED:
-                    log.error(
-                        DELIVERY_PARKED,
-                        notification=receipt.notification_id,
-                        sink=receipt.sink,
-                        why=receipt.detail,
-                    )
-                return offset
-
-    def _backoff(self, failures: int) -> float:
-        least, most = self._settings.backoff_seconds_min, self._settings.backoff_seconds_max
-        return backoff_seconds(failures, least, most, self._chance())
-
-    def _log_backoff(self, failures: int) -> float:
-        return backoff_seconds(
-            failures, LOG_RETRY_SECONDS_MIN, LOG_RETRY_SECONDS_MAX, self._chance()
-        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

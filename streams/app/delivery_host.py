@@ -17,13 +17,14 @@ from mode import Service
 from alerts.sinks import Sink
 from schemas.records import Receipt, encode
 from schemas.units import instant
-from streams.app.delivering import DeliveryDesk, Ports, ReceiptLost
-from streams.app.engine_host import SERVICE_LOGGER
+from streams.app.attempts import Ports, ReceiptLost
+from streams.app.delivering import DeliveryDesk
 from streams.broker.topics import full_name
 from streams.clients import librdkafka_config
 from streams.clock import Clock
 from streams.delivery import ReceiptId
 from streams.log import Log
+from streams.logs import SERVICE_LOGGER
 from streams.metrics import Metrics
 from streams.owed_log import NOTIFICATIONS, RECEIPTS, CheckpointStore, OwedLog
 from streams.settings import Settings

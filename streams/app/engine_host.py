@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,10 @@ from typing import Protocol
 import structlog
 from mode import Service
 
-from schemas.records import StageProgress, Tick
+from schemas.ticks import StageProgress, Tick
 from streams import metrics
 from streams.log import EndOffsets, Log, LogError, Partition
+from streams.logs import SERVICE_LOGGER
 from streams.metrics import Metrics
 from streams.observation import EngineFailure, WorkerStatus
 
@@ -32,9 +32,6 @@ STATES = ("starting", "restoring", "running", "stopped")
 LAG_PERIOD_SECONDS = 5.0
 
 log = structlog.stdlib.get_logger(__name__)
-
-SERVICE_LOGGER = logging.getLogger("mode")
-"""Where mode tells of starting and stopping our services: with its own, not as ours."""
 
 
 class Engine(Protocol):

@@ -18,9 +18,9 @@ from mode import Service
 from mode.types import ServiceT
 
 from streams.app.credentials import faust_credentials
-from streams.app.engine_host import SERVICE_LOGGER
 from streams.app.transport import ReadCommittedTransport
 from streams.clients import engine_group
+from streams.logs import SERVICE_LOGGER
 from streams.settings import Settings, WebSettings
 
 PRODUCER_TIMEOUT_SECONDS = 15.0

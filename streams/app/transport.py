@@ -13,6 +13,8 @@ import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
+from streams.logs import SERVICE_LOGGER
+
 ISOLATION_ATTRIBUTE = "_isolation_level"
 ASSIGNORS_ATTRIBUTE = "_partition_assignment_strategy"
 
@@ -24,7 +26,7 @@ class TransportChanged(Exception):
 class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     """The thread that owns aiokafka's consumer."""
 
-    logger = driver.logger
+    logger = SERVICE_LOGGER
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -41,7 +43,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
 class ReadCommittedConsumer(driver.Consumer):
     """Faust's consumer with the thread above."""
 
-    logger = driver.logger
+    logger = SERVICE_LOGGER
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)

@@ -16,14 +16,13 @@ from streams.sending import Refusal, Sender, fact_topic
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """What became of one fact, or of one place in the file."""
+    """What became of one fact, or of an object at a line of the file that is none."""
 
     accepted: bool
     event_id: str | None = None
     topic: str | None = None
     line: int | None = None
-    field: str | None = None
-    error: str | None = None
+    errors: tuple[str, ...] = ()
 
 
 @click.command()
@@ -79,15 +78,17 @@ def _answers(
             accepted=index not in refused,
             event_id=fact.event_id,
             topic=fact_topic(fact),
-            error=f"the broker did not take it: {refused[index]}" if index in refused else None,
+            errors=(f"the broker did not take it: {refused[index]}",) if index in refused else (),
         )
         for index, fact in enumerate(facts)
     ]
-    wrong = [
-        Answered(accepted=False, line=each.line, field=each.field, error=str(each))
-        for each in problems
+    wrong: dict[int, list[str]] = {}
+    for problem in problems:
+        wrong.setdefault(problem.line, []).append(str(problem))
+    lines = sorted(wrong.items())
+    return sent + [
+        Answered(accepted=False, line=line, errors=tuple(errors)) for line, errors in lines
     ]
-    return sent + wrong
 
 
 def _counts(answers: list[Answered]) -> dict[str, int]:
@@ -100,7 +101,8 @@ def _print(answers: list[Answered], *, dry_run: bool) -> None:
         if answer.accepted:
             click.echo(f"{'valid' if dry_run else 'accepted'}  {answer.event_id}  {answer.topic}")
         else:
-            click.echo(f"refused  {answer.event_id or ''}  {answer.error}")
+            for error in answer.errors:
+                click.echo(f"refused   {answer.event_id or ''}  {error}")
     counts = _counts(answers)
     word = "valid, nothing was sent" if dry_run else "accepted"
     click.echo(f"{counts['accepted']} {word}; {counts['refused']} refused.")

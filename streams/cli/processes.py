@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import threading
+from pathlib import Path
 
 import click
 
 from schemas.units import instant, millis
 from streams.cli.session import Refused, Session, finish, pass_session
-from streams.clock import Clock, ScaledClock, WallClock
+from streams.clock import Clock, FileClock, ScaledClock, WallClock
 from streams.exits import Exit
 
 
@@ -31,8 +32,19 @@ from streams.exits import Exit
     default=1.0,
     help="For simulations: how many times faster time runs than the machine's.",
 )
+@click.option(
+    "--clock-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="For simulations: time is what the simulator wrote to this file last.",
+)
 @pass_session
-def worker(session: Session, name: str | None, clock_from: str | None, clock_speed: float) -> None:
+def worker(
+    session: Session,
+    name: str | None,
+    clock_from: str | None,
+    clock_speed: float,
+    clock_file: Path | None,
+) -> None:
     """Run a worker: the engine, delivery, and /health, /ready and /metrics over HTTP.
 
     Start as many as there are partitions; Kafka shares the work out. SIGTERM stops it within ten
@@ -48,7 +60,7 @@ def worker(session: Session, name: str | None, clock_from: str | None, clock_spe
 
     settings = session.settings
     session.start_logs()
-    clock = _clock(clock_from, clock_speed)
+    clock = _clock(clock_from, clock_speed, clock_file)
     wall = WallClock()
     sinks = make_sinks(settings, lambda: instant(wall.now()))
     check_topics(settings)
@@ -60,7 +72,14 @@ def worker(session: Session, name: str | None, clock_from: str | None, clock_spe
     finish(Exit(run(settings, sinks, WorkerOptions(chosen, clock, announce))))
 
 
-def _clock(begins: str | None, speed: float) -> Clock:
+def _clock(begins: str | None, speed: float, file: Path | None) -> Clock:
+    if file is not None:
+        if begins is not None:
+            raise click.UsageError("--clock-file and --clock-from exclude each other")
+        try:
+            return FileClock(file)
+        except (ValueError, OSError) as error:
+            raise click.BadParameter(str(error), param_hint="--clock-file") from error
     if begins is None:
         if speed != 1.0:
             raise click.UsageError("--clock-speed needs --clock-from")

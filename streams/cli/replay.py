@@ -255,8 +255,8 @@ def _print(result: ReplayResult) -> None:
         click.echo(f"and {left} more problem(s); --report FILE lists all")
     for name, value in msgspec.structs.asdict(result.summary).items():
         pairs = value.items() if isinstance(value, dict) else ()
-        shown = ", ".join(f"{key} {count}" for key, count in pairs) or value
-        click.echo(f"{words(name):<20}{shown}")
+        text = ", ".join(f"{key} {count}" for key, count in pairs) or value
+        click.echo(f"{words(name):<20}{text}")
 
 
 def _alert_row(alert: Alert) -> tuple[str, ...]:
