@@ -22,6 +22,7 @@ SIGNS_WITHIN_MS = 36 * HOUR_MS
 """By when every source has said that it is complete up to a moment, the nightly one included."""
 
 _DROPPED_KINDS = frozenset({"arrived", "departed", "eta"})
+_NAMES_OWN_ORDERS = frozenset({"MOTORS"})
 _BY_CARRIER_REF = frozenset({Mode.SEA, Mode.AIR})
 
 
@@ -126,9 +127,13 @@ class _Teller:
                 )
 
     def ship(self) -> None:
-        """The advance ship notice by the supplier's numbers, and the departure."""
+        """The advance ship notice, and the departure.
+
+        The notice names the buyer's order; one supplier names nothing but his own.
+        """
         plan = self._plan
         for line in plan.lines:
+            named = {} if plan.flow.supplier in _NAMES_OWN_ORDERS else self._ordered(line)
             self._shipment(
                 plan.flow.supplier_feed,
                 "packed",
@@ -137,6 +142,7 @@ class _Teller:
                 carrier_ref=self._carrier_ref,
                 supplier_ref=self._supplier_ref,
                 supplier_line=line.number,
+                **named,
                 quantity=line.quantity * QUANTITY_ONE,
                 unit="pcs",
                 to_site=plan.lane.destination,
@@ -152,6 +158,9 @@ class _Teller:
             site=plan.lane.origin,
             to_site=plan.lane.destination,
         )
+
+    def _ordered(self, line: PlannedLine) -> dict[str, object]:
+        return {"order_ref": self._order_ref, "line": line.number}
 
     def travel(self) -> None:
         """What the carrier tells on the way: where it is and when it will arrive."""
