@@ -110,11 +110,10 @@ def decide(  # noqa: PLR0913, PLR0917 - what was told, what is now, to whom, by 
     if recipient is None:
         return letter.mute(None, None if told is None else told.muted, "no longer a recipient")
     was_told = told is not None and told.stakes is not None
-    if alert.state is AlertState.RESOLVED or not reaches:
+    if alert.state is AlertState.RESOLVED:
         if not was_told:
             return letter.mute(None, None if told is None else told.muted, "never told of it")
-        reason = "resolved" if alert.state is AlertState.RESOLVED else "no longer concerned"
-        return letter.tell(None, Event.RESOLVED, reason)
+        return letter.tell(None, Event.RESOLVED, "resolved" if reaches else "no longer concerned")
     stakes = stakes_of(alert)
     now_told = Told(alert.episode, alert.revision, stakes)
     if told is None or told.stakes is None or told.episode != alert.episode:

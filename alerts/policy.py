@@ -145,10 +145,18 @@ class Document(Entity, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """The settings of all rules where one line is. `until` is when an override in them ends."""
+    """The settings of all rules where one line is, from `since` to `until` (excluded): between the
+    ends of two overrides that fit there. None where there is no such end."""
 
     settings: Mapping[str, Settings]
-    until: UtcMillis | None
+    until: UtcMillis | None = None
+    since: UtcMillis | None = None
+
+    def holds_at(self, now: UtcMillis) -> bool:
+        """Whether these are the settings at that moment."""
+        return (self.until is None or now < self.until) and (
+            self.since is None or now >= self.since
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,14 +239,14 @@ class Policy:
     @cached_property
     def recipients(self) -> Mapping[str, Recipient]:
         """Recipient id → recipient, ascending by id."""
-        return {each.id: each for each in self.document.recipients}
+        return {each.id: each for each in sorted(self.document.recipients, key=lambda r: r.id)}
 
     @cached_property
     def everywhere(self) -> Scope:
         """The settings where no override counts."""
         given = {each.rule: each for each in self.document.rules}
         settings = {rule.name: _resolve(rule, (given.get(rule.name), "")) for rule in RULES}
-        return Scope(settings, None)
+        return Scope(settings)
 
     def scope(
         self,
@@ -256,9 +264,7 @@ class Policy:
             return self.everywhere
         key = (network.version, party or "", site or "", supplier or "")
         known = self._scopes.get(key)
-        if known is not None and known.until is None:
-            return known
-        if known is None or (known.until is not None and now >= known.until):
+        if known is None or not known.holds_at(now):
             known = self._scope_at(network, now, party, site, supplier)
             if len(self._scopes) >= SCOPES_REMEMBERED_MAX:
                 self._scopes.clear()
@@ -277,9 +283,8 @@ class Policy:
         place = network.site(site)
         region = place.region if place is not None else ""
         fitting: list[tuple[tuple[int, int], Override]] = []
+        since: UtcMillis | None = None
         for override in self.document.overrides:
-            if now >= override.ends_at:
-                continue
             if (
                 override.site not in ("", site)
                 or override.region not in ("", region)
@@ -287,9 +292,12 @@ class Policy:
                 or (override.account and override.account not in accounts)
             ):
                 continue
+            if now >= override.ends_at:
+                since = max(since or 0, override.ends_at)
+                continue
             distance = accounts.index(override.account) if override.account else 0
             fitting.append(((_specificity(override), -distance), override))
-        if not fitting:
+        if not fitting and since is None:
             return self.everywhere
         fitting.sort(key=lambda each: each[0])
         given = {each.rule: each for each in self.document.rules}
@@ -306,7 +314,8 @@ class Policy:
             )
             for rule in RULES
         }
-        return Scope(settings, min(override.ends_at for _, override in fitting))
+        until = min((override.ends_at for _, override in fitting), default=None)
+        return Scope(settings, until, since)
 
 
 class _Head(msgspec.Struct):
