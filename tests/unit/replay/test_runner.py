@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from schemas.codec import FactDecoder, encode_fact
@@ -18,7 +17,6 @@ from schemas.records import AlertState
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, day, millis
 from streams.replay.evaluation import Note
 from streams.replay.inputs import InputRow, json_rows, record_rows
-from streams.replay.report import report_lines
 from streams.replay.runner import (
     Phase,
     Progress,
@@ -178,16 +176,14 @@ def test_a_claim_of_a_far_future_is_refused_before_it_costs_time() -> None:
         run_replay(rows(FACTS), ReplayOptions(), limits=ReplayLimits(facts_max=3))
 
 
-def test_the_report_names_every_rejected_row_and_every_note(tmp_path: Path) -> None:
+def test_every_problem_and_every_note_keeps_its_place(tmp_path: Path) -> None:
     path = tmp_path / "facts.jsonl"
     path.write_text('{"kind": "placed"}\n' + json.dumps(to_json(placed(1))))
     noted = replace(rows([placed(2)])[0], notes=(Note("Due", "never", "it was not planned"),))
     result = run_replay([*json_rows(path), noted], ReplayOptions(settle_days=0))
-    entries = [msgspec.json.decode(line) for line in report_lines(result)]
-    rejected = [entry for entry in entries if entry["outcome"] == "rejected"]
-    assert {(entry["file"], entry["line"]) for entry in rejected} == {("facts.jsonl", 1)}
-    assert {entry["column"] for entry in rejected} >= {"event_id", "source", "occurred_at"}
-    (note,) = (entry for entry in entries if entry["outcome"] == "note")
-    assert (note["file"], note["line"], note["column"]) == ("f", 1, "Due")
-    assert (note["found"], note["reason"]) == ("never", "it was not planned")
+    assert {(each.file, each.line) for each in result.problems} == {("facts.jsonl", 1)}
+    assert {each.field for each in result.problems} >= {"event_id", "source", "occurred_at"}
+    assert result.summary.rejected == 1
+    (note,) = result.notes
+    assert (note.file, note.line, note.row_id, note.note.column) == ("f", 1, "p2", "Due")
     assert result.summary.notes == 1
