@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+
+import msgspec
 
 from alerts import texts
 from alerts.findings import Blind, Finding, RuleVerdict
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import Policy
 from alerts.standing import Expectation, NextStep, expected_of
-from alerts.view import LineView
+from alerts.view import LineView, derived
 from schemas.records import Progress, Standing
 from schemas.units import UtcMillis
 from topology.network import Network
 
 
-@dataclass(frozen=True, eq=False)
-class LineContext:
+class LineContext(msgspec.Struct, frozen=True, eq=False):
     """A line and all that judging it may look at. `held_families` are those of which facts may
     hide; `complete` says that everything up to `now` has been read."""
 
@@ -31,8 +30,7 @@ class LineContext:
     complete: bool = True
 
 
-@dataclass(frozen=True, eq=False)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True, eq=False, dict=True):
     """What is to be known of a line now.
 
     `feeds` are the sources whose blindness would change it; `waits` says that a verdict waits for
@@ -50,7 +48,7 @@ class Judgement:
     waits: bool
     view: LineView
 
-    @cached_property
+    @derived
     def expected(self) -> Expectation | None:
         """When it is expected; None without a date, and for what is over."""
         return None if self.next_step is None else expected_of(self.view, self.findings)

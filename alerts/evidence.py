@@ -25,10 +25,12 @@ from typing import Generic, TypeVar
 import msgspec
 
 from alerts.findings import AWAITING_FEED, HELD_BACK, Blind, Silence
-from alerts.lines import FeedState, Leg
+from alerts.lines import FeedState, Leg, LineSummary
 from alerts.view import LineView
 from schemas.facts import Family
 from schemas.units import UtcMillis
+from topology.model import Feed
+from topology.network import Network
 
 P = TypeVar("P")
 
@@ -51,32 +53,38 @@ _FAMILY = {
 def telling(view: LineView, step: Step, leg: Leg | None = None) -> tuple[str, ...]:
     """The sources that should tell of the step, by id; none where nobody is known."""
     line, network = view.line, view.network
-    family = _FAMILY[step]
     if network.feeds:
-        carrier = leg.carrier if leg is not None else None
-        candidates: tuple[tuple[str | None, str | None], ...]
         if step is Step.DELIVER:
-            candidates = (
-                (carrier, None),
-                (line.buyer, line.ship_to),
-                (None, line.ship_to),
-                (line.supplier, line.ship_from),
-            )
+            feeds = _delivery_feeds(network, line, leg)
         else:
-            candidates = (
-                (line.supplier, line.ship_from),
-                (None, line.ship_from),
-                (line.buyer, line.ship_to),
-            )
-        for party, site in candidates:
-            if party or site:
-                feeds = network.feeds_for(family, party, site)
-                if feeds:
-                    return tuple(feed.id for feed in feeds)
+            feeds = _departure_feeds(network, line, _FAMILY[step])
+        if feeds:
+            return tuple([feed.id for feed in feeds])
     news = line.confirmed_news or line.placed
     if leg is not None and leg.last_news is not None:
         news = leg.last_news
     return () if news is None else (news.source,)
+
+
+def _delivery_feeds(network: Network, line: LineSummary, leg: Leg | None) -> tuple[Feed, ...]:
+    shipments = Family.SHIPMENTS
+    if leg is not None and leg.carrier:
+        feeds = network.feeds_for(shipments, leg.carrier)
+        if feeds:
+            return feeds
+    return (
+        network.feeds_for(shipments, line.buyer, line.ship_to)
+        or network.feeds_for(shipments, None, line.ship_to)
+        or network.feeds_for(shipments, line.supplier, line.ship_from)
+    )
+
+
+def _departure_feeds(network: Network, line: LineSummary, family: Family) -> tuple[Feed, ...]:
+    return (
+        network.feeds_for(family, line.supplier, line.ship_from)
+        or network.feeds_for(family, None, line.ship_from)
+        or network.feeds_for(family, line.buyer, line.ship_to)
+    )
 
 
 def blind(view: LineView, sources: Iterable[str]) -> Blind | None:

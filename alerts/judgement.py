@@ -27,7 +27,16 @@ from alerts.findings import (
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import Policy, Scope
 from alerts.rhythm import blind_at
-from alerts.rules import FEED_BLIND, LATE_TO_SHIP, LINE_RULES, UNCONFIRMED, FeedView, Rule, Settings
+from alerts.rules import (
+    FEED_BLIND,
+    LATE_TO_SHIP,
+    LINE_RULES,
+    RULES,
+    UNCONFIRMED,
+    FeedView,
+    Rule,
+    Settings,
+)
 from alerts.rules.shipping import QUANTILES
 from alerts.standing import feeds_of, next_step_of, progress_of, standing_of
 from alerts.view import LineView
@@ -85,15 +94,12 @@ def _verdicts(
     before = {each.rule: each for each in previous} if not complete or view.held_families else {}
     verdicts: list[RuleVerdict] = []
     waits = False
-    for rule in LINE_RULES:
-        settings = scope.settings[rule.name]
+    for rule, settings, off in scope.plan:
         name = rule.name
-        if not settings.enabled.value:
-            verdicts.append(
-                RuleVerdict(name, Outcome.SILENT, DISABLED, source=settings.enabled.source)
-            )
+        if off is not None:
+            verdicts.append(off)
             continue
-        if rule.rests_on_absence and not complete:
+        if not complete and rule.rests_on_absence:
             if name in before:
                 verdicts.append(before[name])
             continue
@@ -114,17 +120,22 @@ def _verdicts(
     return tuple(verdicts), waits
 
 
+_PLAIN = {
+    (rule.name, reason): RuleVerdict(rule.name, Outcome.SILENT, reason)
+    for rule in RULES
+    for reason in rule.says
+}
+
+
 def _silent(rule: str, answer: Silence) -> RuleVerdict:
-    threshold = answer.threshold
-    if threshold is None:
+    threshold, at = answer.threshold, answer.next_fire_at
+    if threshold is not None:
         return RuleVerdict(
-            rule, Outcome.SILENT, answer.reason, answer.value, None, "",
-            answer.next_fire_at, answer.feed,
-        )  # fmt: skip
-    return RuleVerdict(
-        rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source,
-        answer.next_fire_at, answer.feed,
-    )  # fmt: skip
+            rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source, at
+        )
+    if answer.value is None:
+        return _PLAIN[rule, answer.reason]
+    return RuleVerdict(rule, Outcome.SILENT, answer.reason, answer.value, None, "", at, answer.feed)
 
 
 def _blind(rule: str, answer: Blind) -> RuleVerdict:

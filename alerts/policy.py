@@ -20,9 +20,10 @@ from typing import Final
 
 import msgspec
 
-from alerts.findings import Threshold
-from alerts.rules import RULES, Rule, Settings
-from schemas.records import Severity
+from alerts.findings import DISABLED, RuleVerdict, Threshold
+from alerts.rules import LINE_RULES, RULES, Rule, Settings
+from alerts.view import LineView
+from schemas.records import Outcome, Severity
 from schemas.units import DAY_MS, HOUR_MS, Day, UtcMillis, calendar_date
 from topology.network import Network
 
@@ -151,6 +152,17 @@ class Scope:
     settings: Mapping[str, Settings]
     until: UtcMillis | None = None
     since: UtcMillis | None = None
+
+    @cached_property
+    def plan(self) -> tuple[tuple[Rule[LineView], Settings, RuleVerdict | None], ...]:
+        """Each rule on lines with its settings, and its verdict where it is turned off."""
+        return tuple([(rule, self.settings[rule.name], self._off(rule)) for rule in LINE_RULES])
+
+    def _off(self, rule: Rule[LineView]) -> RuleVerdict | None:
+        enabled = self.settings[rule.name].enabled
+        if enabled.value:
+            return None
+        return RuleVerdict(rule.name, Outcome.SILENT, DISABLED, source=enabled.source)
 
     def holds_at(self, now: UtcMillis) -> bool:
         """Whether these are the settings at that moment."""

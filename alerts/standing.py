@@ -134,13 +134,14 @@ def feeds_of(view: LineView, step: NextStep | None) -> tuple[str, ...]:
     if step is None:
         return ()
     sources = set(step.feeds)
-    if not view.has_shipped and view.line.confirmed < view.line.wanted:
+    if step.step is not Step.CONFIRM and view.line.confirmed < view.line.wanted:
         sources.update(telling(view, Step.CONFIRM))
-    for part, _ in view.open_parts:
-        sources.update(telling(view, Step.DELIVER, part.leg))
-        if part is view.waiting:
-            sources.update(telling(view, Step.SHIP, part.leg))
-    for leg in view.moving:
+    waiting = view.waiting
+    if waiting is not None:
+        sources.update(telling(view, Step.DELIVER, waiting.leg))
+        if step.step is not Step.SHIP:
+            sources.update(telling(view, Step.SHIP, waiting.leg))
+    for leg in view.moving[step.step is Step.DELIVER :]:
         sources.update(telling(view, Step.DELIVER, leg))
     return tuple(sorted(sources))
 

@@ -14,9 +14,8 @@ and a split shipment leg by leg, and one shipment of one schedule is the simple 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
@@ -74,8 +73,35 @@ def carried(leg: Leg) -> Quantity | None:
     return received if leg.packed is None else max(leg.packed, received)
 
 
-@dataclass(frozen=True, eq=False)
-class LineView:
+T = TypeVar("T")
+
+
+class derived(Generic[T]):  # noqa: N801 - used like property
+    """A property that is worked out when first asked for, then kept with its object.
+
+    What `functools.cached_property` does, without the lock that it takes up to Python 3.11; several
+    are asked for in each judgement.
+    """
+
+    def __init__(self, work_out: Callable[[Any], T]) -> None:
+        self._work_out = work_out
+        self._name = work_out.__name__
+        self.__doc__ = work_out.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> derived[T]: ...
+
+    @overload
+    def __get__(self, owner: object, kind: type) -> T: ...
+
+    def __get__(self, owner: object | None, kind: type) -> T | derived[T]:
+        if owner is None:
+            return self
+        value = owner.__dict__[self._name] = self._work_out(owner)
+        return value
+
+
+class LineView(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One line at `now`; `feeds` and `held_families` are what is known of what may be missing."""
 
     line: LineSummary
@@ -85,12 +111,12 @@ class LineView:
     held_families: tuple[str, ...]
     quantile: Quantile = Quantile.P80
 
-    @cached_property
+    @derived
     def promise(self) -> Told | None:
         """The date that holds: the last confirmed, else the requested one."""
         return self.line.last_confirmed or self.line.requested
 
-    @cached_property
+    @derived
     def parts(self) -> tuple[Part, ...]:
         """What is wanted, part by part, in the order in which it falls due; none without a date."""
         promise = self.promise
@@ -137,12 +163,12 @@ class LineView:
         arrival = self.arrival(leg)
         return (-stage, arrival.at if arrival is not None else 0, leg.shipment)
 
-    @cached_property
+    @derived
     def waiting(self) -> Part | None:
         """The part that falls due first of those that have not left yet."""
         return next((part for part in self.parts if part.stage is Stage.WAITING), None)
 
-    @cached_property
+    @derived
     def open_parts(self) -> tuple[tuple[Part, Arrival | None], ...]:
         """The parts that are not delivered, each with when its leg is expected, if known."""
         return tuple(
@@ -151,12 +177,12 @@ class LineView:
             if part.stage is not Stage.DELIVERED
         )
 
-    @cached_property
+    @derived
     def moving(self) -> tuple[Leg, ...]:
         """The legs that have left and are not delivered."""
         return tuple(leg for leg in self.line.legs if stage_of(leg) is Stage.MOVING)
 
-    @cached_property
+    @derived
     def has_shipped(self) -> bool:
         """Something of the line has left or arrived."""
         return any(stage_of(leg) is not Stage.WAITING for leg in self.line.legs)
