@@ -16,17 +16,15 @@ from typing import Protocol
 import msgspec
 
 from alerts.policy import Policy
-from schemas.records import Parked, encode
+from schemas.records import encode
 from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
 from schemas.units import instant
 from streams.log import Headers, Partition, Record
+from streams.parking import PARKED_TOPIC, Parking
 from streams.rows import Row, RowKind, TickHeader, decode_batch, encode_batches
-from streams.stages.keys import part, split_part
 from streams.stages.stage import Outputs, Stage, TickContext
 from streams.store import Store
 from topology.network import Network
-
-PARKED_TOPIC = "parked-state"
 
 
 class Versions(Protocol):
@@ -63,19 +61,6 @@ class Written:
     keys: int = 0
 
 
-class ParkedRows(msgspec.Struct, array_like=True, frozen=True):
-    """Rows that wait at a key because evaluating it failed."""
-
-    v: int
-    due: int | None
-    rows: list[Row]
-    error: str
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_parked = msgspec.msgpack.Decoder(ParkedRows).decode
-
-
 @dataclass(slots=True)
 class _Arriving:
     """What has arrived of one tick."""
@@ -108,7 +93,7 @@ class KeyedTask:
         self.stage = stage
         self.input = Partition(stage.input_topic, partition)
         self.store = Store(stage.state_version)
-        self.parked = Store(1)
+        self.parked = Parking(stage.name, partition)
         self._partitions = partitions
         self._upstreams = upstreams
         self._worker = worker
@@ -155,9 +140,7 @@ class KeyedTask:
         if topic != PARKED_TOPIC:
             self.store.restore(text, value)
             return
-        stage, name = split_part(text)
-        if stage == self.stage.name:
-            self.parked.restore(name, value)
+        self.parked.restore(text, value)
 
     def restored(self) -> None:
         """All changelogs were read."""
@@ -260,11 +243,8 @@ class KeyedTask:
         rows: dict[str, list[Row]] = {}
         for row in self._arriving[context.n].rows:
             rows.setdefault(row.key, []).append(row)
-        if len(self.parked):
-            for key in sorted(rows) if not context.renewed else self.parked.keys():
-                held = self.parked.get(key)
-                if held is not None:
-                    rows.setdefault(key, []).extend(_decode_parked(held).rows)
+        for key, waiting in self.parked.joining(rows, everything=context.renewed):
+            rows.setdefault(key, []).extend(waiting)
         wanted = set(rows)
         if context.header.complete:
             wanted.update(self.store.due_keys(context.at))
@@ -287,8 +267,7 @@ class KeyedTask:
             self.aborted()
             return self._evaluate_with_care(keys, context)
         for key in keys:
-            if len(self.parked) and self.parked.get(key) is not None:
-                self._unpark(key, out)
+            self.parked.unpark(key, out)
         return out
 
     def _evaluate_with_care(self, keys: Sequence[str], context: TickContext) -> Outputs:
@@ -301,35 +280,11 @@ class KeyedTask:
                 self.stage.evaluate(key, told, self.store, context, mine)
             except Exception as error:  # as above
                 self.store.rollback(savepoint)
-                self._park(key, told, error, context, out)
+                self.parked.park(key, told, error, context, out)
                 continue
             out.take(mine)
-            if self.parked.get(key) is not None:
-                self._unpark(key, out)
+            self.parked.unpark(key, out)
         return out
-
-    def _park(
-        self, key: str, rows: list[Row], error: Exception, context: TickContext, out: Outputs
-    ) -> None:
-        text = f"{type(error).__name__}: {error}"
-        held = _encode(ParkedRows(1, None, rows, text))
-        if self.parked.get(key) == held:
-            return
-        self.parked.put(key, held)
-        record = Parked(
-            stage=self.stage.name,
-            partition=self.input.number,
-            key=key.replace("\x00", " ").replace("\x01", ""),
-            tick=context.n,
-            at=instant(context.at),
-            error=text,
-            rows=len(rows),
-        )
-        out.record("parked", part(self.name, key), record)
-
-    def _unpark(self, key: str, out: Outputs) -> None:
-        self.parked.delete(key)
-        out.record("parked", part(self.name, key), None)
 
     def _advanced(self, header: TickHeader, finished: bool, keys: int) -> StageProgress:
         if not finished:
@@ -360,8 +315,7 @@ class KeyedTask:
             for key, value in self.store.pending().items()
         ]
         records += [
-            OutRecord(PARKED_TOPIC, number, part(self.stage.name, key).encode(), value)
-            for key, value in self.parked.pending().items()
+            OutRecord(PARKED_TOPIC, number, key, value) for key, value in self.parked.changes()
         ]
         records += for_readers(out, header.n)
         records += batches(

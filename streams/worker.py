@@ -12,20 +12,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from schemas.codec import FactDecoder
 from schemas.ticks import Tick
-from schemas.topics import FACT_TOPICS
 from schemas.units import millis
 from streams.clock import Clock
 from streams.control import TICKS, Control
-from streams.flow import INPUT_TOPICS, LAST_STAGE, STAGES
+from streams.flow import INPUT_TOPICS, LAST_STAGE
 from streams.intake_task import IntakeTask
 from streams.log import (
     Fenced,
     GroupConsumer,
     Log,
     LogError,
-    OffsetGone,
     Partition,
     Rebalance,
     TransactionAborted,
@@ -45,6 +42,7 @@ from streams.restore import Restoration
 from streams.rows import TickHeader
 from streams.store import StateTooNew
 from streams.task import KeyedTask, OutRecord
+from streams.tasks import Tasks
 from streams.ticker import Ticker
 from streams.ticking import Ticking
 
@@ -63,13 +61,11 @@ class Worker(Rebalance):
         self._settings = settings
         self._clock = clock
         self._observer = observer or Unobserved()
-        self._decoder = FactDecoder()
         self.control = Control(log)
         self._consumer: GroupConsumer | None = None
         self._producer: TransactionalProducer | None = None
         self._partitions = 0
-        self._intake: dict[Partition, IntakeTask] = {}
-        self._keyed: dict[Partition, KeyedTask] = {}
+        self._tasks = Tasks(log, self.control, settings.name)
         self._restorations: list[Restoration] = []
         self._paused: set[Partition] = set()
         self._held: set[Partition] = set()
@@ -112,7 +108,7 @@ class Worker(Rebalance):
             raise LogError(
                 f"topics are missing: {', '.join(missing)}", "Run: slipwatch topics create"
             )
-        self._partitions = counts[LAST_STAGE[1]]
+        self._partitions = self._tasks.partitions = counts[LAST_STAGE[1]]
         self._check_counts(counts)
         self.control.open(self._settings.sync_timeout_s)
         self._producer = self._log.transactional_producer(self._settings.name)
@@ -149,59 +145,22 @@ class Worker(Rebalance):
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Makes a task of each partition, where its progress stands; state follows."""
         self.control.sync(self._settings.sync_timeout_s)
-        begins = self._log.begin_offsets([p for p in partitions if p.topic != TICKS.topic])
-        offsets: dict[Partition, int] = {}
-        restoring: list[KeyedTask] = []
-        for partition in partitions:
-            if partition == TICKS:
-                if self._settings.runs_ticker:
-                    self._ticking.start(self.make_ticker())
-                offsets[partition] = 0
-                continue
-            task = self._make(partition, begins[partition])
-            offsets[partition] = task.progress.offset
-            if isinstance(task, KeyedTask):
-                restoring.append(task)
+        if TICKS in partitions and self._settings.runs_ticker:
+            self._ticking.start(self.make_ticker())
+        made = self._tasks.take([p for p in partitions if p != TICKS])
+        restoring = [task for task in made if isinstance(task, KeyedTask)]
         if restoring:
             self._restorations.append(Restoration(self._log, restoring))
         self._paused.update(partitions)
         self._observer.assigned(partitions)
-        return offsets
-
-    def _make(self, partition: Partition, begin: int) -> IntakeTask | KeyedTask:
-        name = self._settings.name
-        if partition.topic in FACT_TOPICS:
-            progress = self.control.progress_of("intake", partition)
-            self._check_offset(partition, progress.offset if progress else begin, begin)
-            taken = IntakeTask(partition, self._partitions, progress, begin, self._decoder, name)
-            self._intake[partition] = taken
-            return taken
-        stage = next(made for made in STAGES if made().input_topic == partition.topic)()
-        progress = self.control.progress_of(stage.name, partition)
-        self._check_offset(partition, progress.offset if progress else begin, begin)
-        upstreams = None if stage.name == "links" else self._partitions
-        task = KeyedTask(
-            stage, partition.number, self._partitions, upstreams, progress, begin, name
-        )
-        self._keyed[partition] = task
-        return task
-
-    def _check_offset(self, partition: Partition, offset: int, begin: int) -> None:
-        if offset < begin:
-            raise OffsetGone(
-                f"{partition.topic}/{partition.number} begins at offset {begin}, but this "
-                f"installation has only taken it in up to {offset}",
-                "Records were deleted before they were read. Lengthen the topic's retention; "
-                "to accept the loss, choose a new prefix and rebuild from what is left.",
-            )
+        offsets = {task.input: task.progress.offset for task in made}
+        return {p: offsets.get(p, 0) for p in partitions}
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
         """Drops the tasks; their state is in the log."""
         gone = set(partitions)
-        for partition in partitions:
-            self._intake.pop(partition, None)
-            self._keyed.pop(partition, None)
-            self._paused.discard(partition)
+        self._tasks.drop(partitions)
+        self._paused.difference_update(partitions)
         if TICKS in gone:
             self._ticking.stop()
         for restoration in list(self._restorations):
@@ -241,7 +200,7 @@ class Worker(Rebalance):
         """One turn of the loop; says whether anything was done."""
         assert self._consumer is not None, "open() comes first"
         records = self._consumer.consume(self._settings.records_max, timeout_s)
-        intake, keyed = self._intake, self._keyed
+        intake, keyed = self._tasks.intake, self._tasks.keyed
         for record in records:
             partition = (record.topic(), record.partition())
             task = intake.get(partition) or keyed.get(partition)  # type: ignore[call-overload]
@@ -277,7 +236,7 @@ class Worker(Rebalance):
         headers: list[tuple[KeyedTask, TickHeader]] = []
         restoring = {p for restoration in self._restorations for p in restoration.inputs()}
         for stage_topic in INPUT_TOPICS:
-            for partition, task in self._keyed.items():
+            for partition, task in self._tasks.keyed.items():
                 if partition.topic != stage_topic or partition in restoring:
                     continue
                 header = task.ready()
@@ -297,13 +256,13 @@ class Worker(Rebalance):
         if tick.n > self._tick_seen:
             self._tick_seen = tick.n
             self._observer.ticked(tick)
-        lacking = [task for task in self._intake.values() if task.lacks(tick)]
+        lacking = [task for task in self._tasks.intake.values() if task.lacks(tick)]
         if lacking and self._consumer is not None:
             positions = self._consumer.positions([task.input for task in lacking])
             for task in lacking:
                 task.reached(positions.get(task.input, 0))
         chunk = self._settings.facts_per_chunk
-        return [task for task in self._intake.values() if task.ready(tick, chunk)]
+        return [task for task in self._tasks.intake.values() if task.ready(tick, chunk)]
 
     def _transact(
         self,
@@ -376,8 +335,8 @@ class Worker(Rebalance):
         """Pauses inputs that fill memory faster than ticks empty it, and lets them go again."""
         assert self._consumer is not None, "open() comes first"
         limit = self._settings.buffered_max
-        share = max(1, limit // max(1, len(self._intake)))
-        for partition, task in self._intake.items():
+        share = max(1, limit // max(1, len(self._tasks.intake)))
+        for partition, task in self._tasks.intake.items():
             full = task.buffered >= share
             if full and partition not in self._paused:
                 self._paused.add(partition)
@@ -401,12 +360,12 @@ class Worker(Rebalance):
         return WorkerStatus(
             state="restoring" if restoring and self._state == "running" else self._state,
             name=self._settings.name,
-            partitions=tuple(sorted([*list(self._intake), *list(self._keyed)])),
+            partitions=tuple(sorted([*list(self._tasks.intake), *list(self._tasks.keyed)])),
             restoring=restoring,
             tick=done,
             tick_at=min(times) if times else None,
             in_flight=tick.n if tick is not None and tick.n > done else None,
-            waits_for=self._waits_for(tick),
+            waits_for=self._tasks.waits_for(tick),
             is_ticker=ticker is not None,
             facts=self._facts,
             refused=self._refused,
@@ -416,13 +375,3 @@ class Worker(Rebalance):
             network=tick.network if tick is not None else "",
             policy=tick.policy if tick is not None else "",
         )
-
-    def _waits_for(self, tick: Tick | None) -> str:
-        """What holds the tick up here, in words; empty when nothing does."""
-        if tick is None:
-            return ""
-        for task in list(self._intake.values()):
-            lacks = task.lacks(tick)
-            if lacks:
-                return f"{task.name} is {lacks} records short of the cut of tick {tick.n}"
-        return ""

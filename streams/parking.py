@@ -1,0 +1,101 @@
+"""Parking: rows that wait at keys whose evaluation failed, so that the tick can go on.
+
+They wait in the log like any state. They join the key's next rows, and whenever network, policy
+or rules changed, everything parked is tried again: a release that mends the fault changes the
+rules' version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from schemas.records import Parked
+from schemas.units import instant
+from streams.rows import Row
+from streams.stages.keys import part, split_part
+from streams.stages.stage import Outputs, TickContext
+from streams.store import Store
+
+PARKED_TOPIC = "parked-state"
+
+
+class ParkedRows(msgspec.Struct, array_like=True, frozen=True):
+    """Rows that wait at a key because evaluating it failed."""
+
+    v: int
+    due: int | None
+    rows: list[Row]
+    error: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ParkedRows).decode
+
+
+class Parking:
+    """The parked rows of one stage partition. Transactional as a `Store` is."""
+
+    def __init__(self, stage: str, partition: int) -> None:
+        self._stage = stage
+        self._partition = partition
+        self._store = Store(1)
+        self.commit = self._store.commit
+        self.abort = self._store.abort
+
+    def restore(self, key: str, value: bytes | None) -> None:
+        """One record of the topic, which all stages share."""
+        stage, name = split_part(key)
+        if stage == self._stage:
+            self._store.restore(name, value)
+
+    def joining(
+        self, keys: Iterable[str], *, everything: bool
+    ) -> Iterator[tuple[str, Sequence[Row]]]:
+        """What waits at these keys, or at all."""
+        if not len(self._store):
+            return
+        for key in self._store.keys() if everything else sorted(keys):
+            held = self._store.get(key)
+            if held is not None:
+                yield key, _decode(held).rows
+
+    def park(
+        self,
+        key: str,
+        rows: Sequence[Row],
+        error: Exception,
+        context: TickContext,
+        out: Outputs,
+    ) -> None:
+        """The rows wait at the key from now on; told once."""
+        text = f"{type(error).__name__}: {error}"
+        held = _encode(ParkedRows(1, None, list(rows), text))
+        if self._store.get(key) == held:
+            return
+        self._store.put(key, held)
+        record = Parked(
+            stage=self._stage,
+            partition=self._partition,
+            key=key.replace("\x00", " ").replace("\x01", ""),
+            tick=context.n,
+            at=instant(context.at),
+            error=text,
+            rows=len(rows),
+        )
+        out.record("parked", self._name(key), record)
+
+    def unpark(self, key: str, out: Outputs) -> None:
+        """The key was evaluated; if it was parked it is no more."""
+        if len(self._store) and self._store.get(key) is not None:
+            self._store.delete(key)
+            out.record("parked", self._name(key), None)
+
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """The records of the topic that this transaction changes."""
+        for key, value in self._store.pending().items():
+            yield part(self._stage, key).encode(), value
+
+    def _name(self, key: str) -> str:
+        return part(f"{self._stage}/{self._partition}", key)

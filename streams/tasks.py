@@ -1,0 +1,85 @@
+"""Which tasks a worker runs: made when partitions are assigned, dropped when they are revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.codec import FactDecoder
+from schemas.ticks import Tick
+from schemas.topics import FACT_TOPICS
+from streams.control import Control
+from streams.flow import STAGES
+from streams.intake_task import IntakeTask
+from streams.log import Log, OffsetGone, Partition
+from streams.stages import intake
+from streams.stages.links import Links
+from streams.task import KeyedTask
+
+
+class Tasks:
+    """The tasks of one worker, by input. Only the worker's own thread changes them."""
+
+    def __init__(self, log: Log, control: Control, worker: str) -> None:
+        self._log = log
+        self._control = control
+        self._worker = worker
+        self._decoder = FactDecoder()
+        self.partitions = 0
+        """Partitions of the engine's topics; set before the first assignment."""
+        self.intake: dict[Partition, IntakeTask] = {}
+        self.keyed: dict[Partition, KeyedTask] = {}
+
+    def take(self, partitions: Sequence[Partition]) -> list[IntakeTask | KeyedTask]:
+        """A task for each partition, where its progress stands. Raises OffsetGone."""
+        begins = self._log.begin_offsets(partitions)
+        return [self._make(partition, begins[partition]) for partition in partitions]
+
+    def drop(self, partitions: Sequence[Partition]) -> None:
+        """Forgets the tasks; their state is in the log."""
+        for partition in partitions:
+            self.intake.pop(partition, None)
+            self.keyed.pop(partition, None)
+
+    def ready_intake(self, tick: Tick, facts_min: int) -> list[IntakeTask]:
+        """The partitions of facts of which something can be taken in for the tick."""
+        return [task for task in self.intake.values() if task.ready(tick, facts_min)]
+
+    def waits_for(self, tick: Tick | None) -> str:
+        """What holds the tick up here, in words; empty when nothing does."""
+        if tick is None:
+            return ""
+        for task in list(self.intake.values()):
+            lacks = task.lacks(tick)
+            if lacks:
+                return f"{task.name} is {lacks} records short of the cut of tick {tick.n}"
+        return ""
+
+    def _make(self, partition: Partition, begin: int) -> IntakeTask | KeyedTask:
+        if partition.topic in FACT_TOPICS:
+            progress = self._control.progress_of(intake.NAME, partition)
+            _check_offset(partition, progress.offset if progress else begin, begin)
+            taken = IntakeTask(
+                partition, self.partitions, progress, begin, self._decoder, self._worker
+            )
+            self.intake[partition] = taken
+            return taken
+        stage = next(made for each in STAGES if (made := each()).input_topic == partition.topic)
+        progress = self._control.progress_of(stage.name, partition)
+        _check_offset(partition, progress.offset if progress else begin, begin)
+        # The first stage hears of each partition of facts, whose number the tick says.
+        upstreams = None if stage.name == Links.name else self.partitions
+        task = KeyedTask(
+            stage, partition.number, self.partitions, upstreams, progress, begin, self._worker
+        )
+        self.keyed[partition] = task
+        return task
+
+
+def _check_offset(partition: Partition, offset: int, begin: int) -> None:
+    if offset < begin:
+        raise OffsetGone(
+            f"{partition.topic}/{partition.number} begins at offset {begin}, but this "
+            f"installation has only taken it in up to {offset}",
+            "Records were deleted before they were read. Lengthen the topic's retention; "
+            "to accept the loss, choose a new prefix and rebuild from what is left.",
+        )
