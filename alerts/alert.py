@@ -8,8 +8,9 @@ import msgspec
 
 from alerts import texts
 from alerts.findings import Finding, alert_id_of, severity_rank, worst
-from alerts.policy import ACCOUNT_MANAGER, OPERATIONS, Materiality, Policy
+from alerts.policy import Policy
 from alerts.rules import RULE_BY_NAME, Rule
+from alerts.terms import ACCOUNT_MANAGER, OPERATIONS, Materiality
 from schemas.limits import CONSEQUENCES_LISTED
 from schemas.records import Alert, AlertState, Consequence, Money, Severity
 from schemas.units import UtcMillis, instant

@@ -9,21 +9,19 @@ from pathlib import Path
 
 from alerts.document import FILE_BYTES_MAX, Problems, Section, Unreadable, parsed
 from alerts.notices import unrouted
-from alerts.policy import (
+from alerts.policy import Policy, build, complete
+from alerts.rules import RULES, Parameter, Rule
+from alerts.terms import (
     AUDIENCES,
     OPERATIONS,
     Document,
     Materiality,
     Override,
-    Policy,
     Recipient,
     Retention,
     RuleSettings,
     ValueSeverity,
-    build,
-    complete,
 )
-from alerts.rules import RULES, Parameter, Rule
 from schemas.records import Severity
 from topology.network import Network
 from topology.problems import Problem, quoted, suggestion

@@ -18,7 +18,8 @@ from alerts import texts
 from alerts.alert import Stakes, for_accounts, material_change, stakes_of
 from alerts.findings import Finding, severity_rank
 from alerts.incidents import Event
-from alerts.policy import DEFAULT, OPERATIONS, Policy, Recipient
+from alerts.policy import DEFAULT, Policy
+from alerts.terms import OPERATIONS, Recipient
 from schemas.records import Alert, AlertState, Decision, DecisionKind, Notification
 from schemas.units import UtcMillis, instant
 from topology.network import Network

@@ -11,16 +11,8 @@ from alerts.alert import material_change, stakes_of
 from alerts.findings import Aspect, CauseKind, Finding
 from alerts.incidents import TRANSITIONS, Event, Incident, Signal, State, advance
 from alerts.notices import Told, decide, for_audience, recipients
-from alerts.policy import (
-    ACCOUNT_MANAGER,
-    OPERATIONS,
-    Document,
-    Policy,
-    Recipient,
-    ValueSeverity,
-    build,
-    complete,
-)
+from alerts.policy import Policy, build, complete
+from alerts.terms import ACCOUNT_MANAGER, OPERATIONS, Document, Recipient, ValueSeverity
 from schemas.limits import CONSEQUENCES_LISTED
 from schemas.records import Alert, AlertState, Notification, Severity, encode
 from schemas.units import DAY_MS, MINUTE_MS

@@ -14,7 +14,8 @@ from typing import Any
 
 from alerts.context import LineContext
 from alerts.lines import FeedState, Happened, Leg, LineSummary, Schedule, Told
-from alerts.policy import DEFAULT, Document, Override, Policy, RuleSettings, build, complete
+from alerts.policy import DEFAULT, Policy, build, complete
+from alerts.terms import Document, Override, RuleSettings
 from schemas.facts import Family
 from schemas.records import Severity
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, day, millis, quantity

@@ -1,0 +1,114 @@
+"""What a policy holds, as it is published: settings of rules, overrides, recipients and more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.records import Severity
+from schemas.units import DAY_MS, Day, UtcMillis, calendar_date
+
+FORMAT = 1
+"""Version of the published form. A reader takes any up to its own and refuses a later one."""
+
+OPERATIONS = "operations"
+ACCOUNT_MANAGER = "account_manager"
+AUDIENCES = (OPERATIONS, ACCOUNT_MANAGER)
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all parts. Fields are only ever added, with a default that never changes."""
+
+
+class RuleSettings(Entity, frozen=True, kw_only=True):
+    """What is set of one rule; None and absent names leave it as it is."""
+
+    rule: str
+    enabled: bool | None = None
+    severity: Severity | None = None
+    severity_by_days: tuple[tuple[int, Severity], ...] | None = None
+    limits: tuple[tuple[str, int], ...] = ()
+
+
+class Override(Entity, frozen=True, kw_only=True):
+    """A local exception: other settings for rules where all given names fit, until a day."""
+
+    account: str = ""
+    region: str = ""
+    site: str = ""
+    supplier: str = ""
+    until: Day
+    reason: str
+    rules: tuple[RuleSettings, ...]
+
+    @property
+    def ends_at(self) -> UtcMillis:
+        """The first moment at which it no longer counts."""
+        return (self.until + 1) * DAY_MS
+
+    @property
+    def says(self) -> str:
+        """Where it counts, and until when, as the source of a threshold names it."""
+        names = [
+            f"{kind} {name}"
+            for kind, name in (
+                ("site", self.site),
+                ("region", self.region),
+                ("account", self.account),
+                ("supplier", self.supplier),
+            )
+            if name
+        ]
+        return f"override for {' and '.join(names)} until {calendar_date(self.until)}"
+
+
+class Recipient(Entity, frozen=True, kw_only=True):
+    """Who is told. `sinks` are names of a kind, with `:` and which one where there are several.
+
+    An account manager is told of the accounts whose manager, in the network, is this id.
+    """
+
+    id: str
+    audience: str
+    sinks: tuple[str, ...]
+    minimum_severity: Severity = Severity.WARNING
+
+
+class Materiality(Entity, frozen=True, kw_only=True):
+    """What must change of an open alert before people are told again; a severity that changes
+    always is. A count is material when it has grown or shrunk by the percentage."""
+
+    days: int = 1
+    value_percent: int = 10
+    count_percent: int = 50
+
+
+class Retention(Entity, frozen=True, kw_only=True):
+    """How long things that are over stay known."""
+
+    lateness_horizon_days: int = 14
+    tombstone_days: int = 180
+    link_retention_days: int = 180
+    incident_days: int = 90
+
+
+class ValueSeverity(Entity, frozen=True, kw_only=True):
+    """From this much value at risk in a currency, an incident is at least this severe."""
+
+    currency: str
+    value_minor: int
+    severity: Severity
+
+
+class Document(Entity, frozen=True, kw_only=True):
+    """All of a policy as it is published."""
+
+    format: int = FORMAT
+    rules: tuple[RuleSettings, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    severity_by_value: tuple[ValueSeverity, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    materiality: Materiality = Materiality()
+    retention: Retention = Retention()
+    resolve_hold_minutes: int = 0
+    feed_every_hours: int = 0
+    feed_grace_hours: int = 0
