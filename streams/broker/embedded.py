@@ -13,7 +13,10 @@ library inside it can, so this file calls that library directly. It is the only 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from confluent_kafka import cimpl
@@ -22,6 +25,7 @@ from streams.broker.topics import plan
 from streams.settings import TopicSettings
 
 ERROR_BYTES = 512
+KNOCK_SECONDS = 0.005
 PRODUCER_TYPE = 0
 """RD_KAFKA_PRODUCER: the mock cluster lives inside a client instance, of whichever type."""
 
@@ -68,8 +72,9 @@ class EmbeddedBroker:
         self._library, self._client, self._cluster = library, client, cluster
         # By default the first member of a group waits three seconds for others.
         library.set_rebalance_delay_ms(cluster, 0)
-        for name, partitions in self._partitions.items():
-            self.create_topic(name, partitions)
+        with _kept_awake(self.bootstrap):
+            for name, partitions in self._partitions.items():
+                self.create_topic(name, partitions)
 
     def stop(self) -> None:
         """End the broker and forget everything; clients that are still there lose it."""
@@ -90,6 +95,29 @@ class EmbeddedBroker:
         if self._library is None or self._cluster is None:
             raise EmbeddedBrokerFailed("the embedded broker is not running")
         return self._library, self._cluster
+
+
+@contextmanager
+def _kept_awake(address: str) -> Iterator[None]:
+    """Keeps the broker's thread from sleeping while it is asked for much.
+
+    Now and then it misses that a topic is to be made (librdkafka 2.16) and sleeps for a second
+    first; two dozen topics took up to five. Whatever comes in at its port wakes it.
+    """
+    host, port = address.rsplit(":", 1)
+    done = threading.Event()
+
+    def knock() -> None:
+        while not done.wait(KNOCK_SECONDS):
+            socket.create_connection((host, int(port))).close()
+
+    knocking = threading.Thread(target=knock, name="knocking")
+    knocking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        knocking.join()
 
 
 class _Library:
