@@ -1,32 +1,23 @@
-"""Many facts for little work: every order of a simulation, so many times over."""
+"""Many facts for little work: copies of a fact about orders with numbers of their own."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from schemas.facts import Fact, Heartbeat, OrderFact
-from streams.simulator.simulation import Emission
 
 
-def multiply(emissions: Iterable[Emission], copies: int) -> Iterator[Emission]:
-    """Each emission, and `copies` - 1 more of it about orders with numbers of their own.
+def copied(fact: Fact, copies: int) -> list[Fact]:
+    """The fact, and `copies` - 1 more of it, each about another order; a heartbeat stays alone.
 
-    Copies follow their original at once; heartbeats stay alone. For benchmarks: about 2 µs a fact.
-    The truth of the simulation knows the originals only.
+    Copies differ in event id and numbers alone. About a microsecond each.
     """
-    suffixes = [f".{number}" for number in range(1, copies)]
-    for emission in emissions:
-        yield emission
-        fact = emission.fact
-        if isinstance(fact, Heartbeat):
-            continue
-        for suffix in suffixes:
-            yield Emission(emission.send_at, emission.topic, _copied(fact, suffix))
+    if isinstance(fact, Heartbeat):
+        return [fact]
+    return [fact, *(_renumbered(fact, f".{number}") for number in range(1, copies))]
 
 
-def _copied(fact: Fact, suffix: str) -> Fact:
+def _renumbered(fact: Fact, suffix: str) -> Fact:
     match fact:
         case Heartbeat():
             return fact

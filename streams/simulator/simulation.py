@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from schemas.facts import Fact, Family, Heartbeat, OrderFact
 from schemas.units import DAY_MS, UtcMillis
+from streams.simulator.bulk import copied
 from streams.simulator.chain import flows, load_network
 from streams.simulator.faults import (
     USUAL_FAULTS,
@@ -37,13 +38,18 @@ class Emission(NamedTuple):
 
 @dataclass(frozen=True)
 class SimulationOptions:
-    """What a simulation depends on, beside the network that ships with it."""
+    """What a simulation depends on, beside the network that ships with it.
+
+    With `copies` every order happens so many times over, under numbers of its own: many facts for
+    little work. The truth knows the originals only.
+    """
 
     seed: int
     started_at: UtcMillis
     orders_per_day: float = 40.0
     rates: Rates = USUAL_FAULTS
     noise: Noise = USUAL_NOISE
+    copies: int = 1
 
 
 class Simulation:
@@ -107,7 +113,12 @@ class Simulation:
         emissions = []
         while self._waiting and self._waiting[0][0] <= to:
             send_at, _, _, _, fact = heappop(self._waiting)
-            emissions.append(Emission(send_at, _topic(fact), fact))
+            topic = _topic(fact)
+            if self.options.copies == 1:
+                emissions.append(Emission(send_at, topic, fact))
+            else:
+                copies = copied(fact, self.options.copies)
+                emissions += (Emission(send_at, topic, each) for each in copies)
         return emissions
 
     def _write(self, number: int) -> None:

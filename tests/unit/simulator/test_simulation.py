@@ -19,7 +19,6 @@ from schemas.codec import FactDecoder, encode_fact
 from schemas.facts import Family, Heartbeat, OrderFact, ShipmentFact
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, millis
 from schemas.validation import check
-from streams.simulator.bulk import multiply
 from streams.simulator.chain import STOPS, flows, load_network
 from streams.simulator.faults import NO_FAULTS, NO_NOISE, FaultKind, NoiseKind
 from streams.simulator.simulation import Emission, Simulation, SimulationOptions
@@ -245,14 +244,15 @@ def test_the_network_is_on_three_continents_with_calendars_of_their_own() -> Non
     assert len(NETWORK.cells) > 1
 
 
-def test_multiplied_facts_are_sound_and_their_orders_are_their_own() -> None:
+def test_copies_are_sound_and_their_orders_are_their_own() -> None:
     _, emissions = run(replace(CALM, orders_per_day=5), 10)
-    many = list(multiply(emissions, 4))
+    _, many = run(replace(CALM, orders_per_day=5, copies=4), 10)
     beats = sum(isinstance(each.fact, Heartbeat) for each in emissions)
     assert len(many) == 4 * (len(emissions) - beats) + beats
     assert all(check(each.fact) is None for each in many)
     events = [(each.fact.source, each.fact.event_id) for each in many]
     assert len(set(events)) == len(events)
+    assert [each for each in many if "." not in each.fact.event_id] == emissions
     orders = {each.fact.order_ref for each in many if isinstance(each.fact, OrderFact)}
     placed = {each.fact.order_ref for each in emissions if isinstance(each.fact, OrderFact)}
     assert len(orders) == 4 * len(placed)
