@@ -6,8 +6,8 @@ cannot reach the broker with one and be refused with the other.
 
 from __future__ import annotations
 
-from streams.kafka_log import KafkaLog, KafkaLogSettings
-from streams.log import Log
+from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
+from streams.engine.log import Log
 from streams.settings import KafkaSettings, Settings
 
 LibrdkafkaConfig = dict[str, str | int | float | bool]

@@ -66,5 +66,5 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     root.setLevel(FOREIGN_LEVEL)
     for name in QUIET:
         logging.getLogger(name).setLevel(level if level <= logging.DEBUG else QUIET_LEVEL)
-    for ours in ("streams", "alerts", "console", "topology"):
+    for ours in ("slipwatch", "streams", "alerts", "console", "topology"):
         logging.getLogger(ours).setLevel(level)

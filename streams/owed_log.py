@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from schemas.records import Notification, Receipt, decode
 from streams.clients import LibrdkafkaConfig
 from streams.delivery import Answers, Checkpoint
-from streams.log import Log, Partition, Unavailable
+from streams.engine.log import Log, Partition, Unavailable
 from streams.ranges import read_range
 
 NOTIFICATIONS = "notifications"

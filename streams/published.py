@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.log import Log, LogError, Partition
+from streams.engine.log import Log, LogError, Partition
 from streams.publishing import Assembler, Publication, PublicationError
 from streams.ranges import read_whole
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from streams.log import Log, Partition, Record, Unavailable
+from streams.engine.log import Log, Partition, Record, Unavailable
 
 READ_RECORDS_MAX = 1_000
 READ_PAUSE_SECONDS = 0.1

@@ -15,18 +15,18 @@ from confluent_kafka import Producer
 from schemas.codec import encode_fact
 from schemas.facts import Fact
 from streams.broker.topics import TopicAdmin
-from streams.clock import Clock
-from streams.control import Control
-from streams.kafka_log import KafkaLog, KafkaLogSettings
-from streams.local import address
-from streams.log import Log, Partition
-from streams.memory_log import MemoryLog
-from streams.observation import WorkerObserver, WorkerSettings
+from streams.engine.clock import Clock
+from streams.engine.control import Control
+from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
+from streams.engine.local import address
+from streams.engine.log import Log, Partition
+from streams.engine.memory_log import MemoryLog
+from streams.engine.observation import WorkerObserver, WorkerSettings
+from streams.engine.recorded import read_committed
+from streams.engine.ticker import TickerSettings
+from streams.engine.worker import Worker
 from streams.publishing import Publication, split
-from streams.recorded import read_committed
 from streams.settings import KafkaSettings, TopicSettings
-from streams.ticker import TickerSettings
-from streams.worker import Worker
 from topology.network import Network, encode
 
 WAIT_S = 45.0

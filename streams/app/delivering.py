@@ -29,7 +29,7 @@ from streams.delivery import (
     ReceiptId,
     requested_offset,
 )
-from streams.log import LogError
+from streams.engine.log import LogError
 from streams.metrics import Metrics
 from streams.owed_log import Scan, read_notification, read_receipt
 from streams.settings import DeliverySettings

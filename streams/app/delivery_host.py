@@ -21,9 +21,9 @@ from streams.app.attempts import Ports, ReceiptLost
 from streams.app.delivering import DeliveryDesk
 from streams.broker.topics import full_name
 from streams.clients import librdkafka_config
-from streams.clock import Clock
 from streams.delivery import ReceiptId
-from streams.log import Log
+from streams.engine.clock import Clock
+from streams.engine.log import Log
 from streams.logs import SERVICE_LOGGER
 from streams.metrics import Metrics
 from streams.owed_log import NOTIFICATIONS, RECEIPTS, CheckpointStore, OwedLog

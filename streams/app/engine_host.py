@@ -13,10 +13,10 @@ from mode import Service
 
 from schemas.ticks import StageProgress, Tick
 from streams import metrics
-from streams.log import EndOffsets, Log, LogError, Partition
+from streams.engine.log import EndOffsets, Log, LogError, Partition
+from streams.engine.observation import EngineFailure, WorkerStatus
 from streams.logs import SERVICE_LOGGER
 from streams.metrics import Metrics
-from streams.observation import EngineFailure, WorkerStatus
 
 ENGINE_STARTED = "engine_started"
 ENGINE_STOPPED = "engine_stopped"
@@ -35,7 +35,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Engine(Protocol):
-    """What the host asks of the engine; `streams.worker.Worker` is one."""
+    """What the host asks of the engine; `streams.engine.worker.Worker` is one."""
 
     def run(self, stop: threading.Event) -> None: ...
     def status(self) -> WorkerStatus: ...
@@ -125,7 +125,8 @@ class EngineHost(Service):
     async def on_stop(self) -> None:
         """Let the engine finish its transaction and leave the group, and wait for it."""
         self._stop_engine.set()
-        await asyncio.to_thread(self._ended.wait)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._ended.wait)
 
     def _run(self) -> None:
         log.info(ENGINE_STARTED)

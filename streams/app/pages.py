@@ -17,8 +17,8 @@ from faust.web import View
 from schemas.units import iso
 from streams.app.delivering import DeliveryDesk
 from streams.app.engine_host import EngineGauges, EngineHost
+from streams.engine.observation import WorkerStatus
 from streams.metrics import CONTENT_TYPE, Metrics
-from streams.observation import WorkerStatus
 
 OK, UNAVAILABLE = 200, 503
 JSON = "application/json"

@@ -27,15 +27,15 @@ from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, La
 from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
 from streams.app.pages import Pages, TickWatch
 from streams.clients import engine_group, kafka_log
-from streams.clock import Clock
+from streams.engine.clock import Clock
+from streams.engine.log import LogError
+from streams.engine.observation import EngineFailure, WorkerSettings
+from streams.engine.ticker import TickerSettings
+from streams.engine.worker import Worker
 from streams.exits import Exit
-from streams.log import LogError
 from streams.metrics import Metrics
-from streams.observation import EngineFailure, WorkerSettings
 from streams.owed_log import NOTIFICATIONS, RECEIPTS
 from streams.settings import Settings
-from streams.ticker import TickerSettings
-from streams.worker import Worker
 
 STOP_SECONDS = 10.0
 TICK_STUCK_SECONDS_MIN = 30.0
@@ -103,6 +103,7 @@ class _WorkerProcess:
         self._settings = settings
         self._options = options
         self._stop_engine = threading.Event()
+        self._is_stopping = False
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._metrics = Metrics(CollectorRegistry())
@@ -142,14 +143,14 @@ class _WorkerProcess:
 
     def run(self) -> int:
         """Block until stopped; the exit code."""
-        worker = _SignalledWorker(self._app, self._on_signal, self._loop)
+        worker = _SignalledWorker(self._app, self._stop_in_time, self._loop)
         try:
             worker.execute_from_commandline()
         except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else Exit.INTERNAL
-        return self._exit_code(code)
+            has_failed = ended.code != Exit.OK
+        return self._exit_code(worker.failure if has_failed else None, has_failed=has_failed)
 
-    def _exit_code(self, code: int) -> int:
+    def _exit_code(self, failure: BaseException | None, *, has_failed: bool) -> int:
         engine = self._host.failure
         if isinstance(engine, EngineFailure):
             log.error(WORKER_FAILED, what=engine.what, then=engine.then)
@@ -158,13 +159,17 @@ class _WorkerProcess:
             log.error(WORKER_FAILED, what=f"the engine ended: {engine!r}")
             return Exit.ENGINE
         delivery = self._delivery.failure if self._delivery else None
-        if delivery is not None or code != 0:
-            log.error(WORKER_FAILED, what=f"delivery ended: {delivery!r}")
+        if delivery is not None or has_failed:
+            what = f"delivery ended: {delivery!r}" if delivery else f"the app ended: {failure}"
+            log.error(WORKER_FAILED, what=what)
             return Exit.DELIVERY
         return Exit.OK
 
-    def _on_signal(self) -> None:
+    def _stop_in_time(self) -> None:
         """Stop the engine at once, beside everything else, and set a limit to it all."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
         log.info(WORKER_STOPPING)
         self._stop_engine.set()
         limit = threading.Timer(STOP_SECONDS, _end_process)
@@ -192,19 +197,37 @@ def _end_process() -> None:
 
 
 class _SignalledWorker(faust.Worker):
-    """Faust's worker, silent on the terminal, that says first when a signal has come."""
+    """Faust's worker, silent on the terminal, that calls `stopping` as soon as it must end."""
 
     def __init__(
-        self, app: HostingApp, on_signal: Callable[[], None], loop: asyncio.AbstractEventLoop
+        self, app: HostingApp, stopping: Callable[[], None], loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._on_signal = on_signal
+        self._stopping = stopping
+        self._start_failure: BaseException | None = None
         super().__init__(app, loop=loop, quiet=True, override_logging=False)
         self.spinner = None
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it ended, if not by a signal."""
+        return self._start_failure or self.crash_reason
+
+    async def start(self) -> None:
+        """Start everything, and remember why that failed."""
+        try:
+            await super().start()
+        except BaseException as error:
+            self._start_failure = error
+            raise
+
+    def on_worker_shutdown(self) -> None:
+        """Whatever ended it: the rest must end in time too."""
+        self._stopping()
+
     def _on_sigint(self) -> None:
-        self._on_signal()
+        self._stopping()
         super()._on_sigint()
 
     def _on_sigterm(self) -> None:
-        self._on_signal()
+        self._stopping()
         super()._on_sigterm()

@@ -34,7 +34,7 @@ PROGRESS_SEGMENT_BYTES = 16 * 1024 * 1024
 let compaction, which leaves the newest segment alone, keep it short."""
 PROGRESS_SEGMENT_MS = 10 * MINUTE_MS
 STAMPED_TOPICS = ("ticks", "progress")
-"""The broker stamps its own time on these: by a record on `progress` the ticker compares clocks, and
+"""The broker stamps its own time on these. By a record on `progress` the ticker compares clocks;
 the stamps on `ticks` tell how long a tick was on its way."""
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's own default, said aloud so that a broker with a smaller one is found out."""

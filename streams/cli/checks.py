@@ -13,8 +13,8 @@ from streams.cli.session import Session, finish, json_option, pass_session, prin
 from streams.cli.view_client import ViewClient, ViewSaysNo, ViewUnreachable
 from streams.clients import kafka_log
 from streams.config import ConfigurationError
+from streams.engine.log import LogError
 from streams.exits import Exit
-from streams.log import LogError
 from streams.published import read_published
 
 

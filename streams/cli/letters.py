@@ -15,7 +15,7 @@ from streams.cli.answers import LIMIT, print_end
 from streams.cli.display import Reader, asks_view, print_fields, print_table
 from streams.cli.session import console, finish, print_json
 from streams.cli.view_client import Answer, quoted
-from streams.clock import WallClock
+from streams.engine.clock import WallClock
 from streams.exits import Exit
 from streams.sending import Outgoing, Sender
 

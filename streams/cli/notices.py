@@ -18,10 +18,10 @@ from streams.cli.session import (
     print_json,
 )
 from streams.clients import kafka_log
-from streams.clock import WallClock
 from streams.delivery import DeliveryOutcome, ReceiptId, request_detail
+from streams.engine.clock import WallClock
+from streams.engine.log import Log, LogError
 from streams.exits import Exit
-from streams.log import Log, LogError
 from streams.owed_log import NOTIFICATIONS, RECEIPTS, OwedLog
 from streams.sending import Outgoing, Sender
 

@@ -12,7 +12,7 @@ from alerts.policy import Policy
 from schemas.units import instant
 from streams.cli.session import Session, console, finish, json_option, pass_session, print_json
 from streams.clients import kafka_log
-from streams.clock import WallClock
+from streams.engine.clock import WallClock
 from streams.exits import Exit
 from streams.published import read_published
 from streams.publishing import Publication

@@ -15,7 +15,7 @@ import click
 
 from schemas.units import instant, millis
 from streams.cli.session import Refused, Session, finish, pass_session
-from streams.clock import Clock, FileClock, ScaledClock, WallClock
+from streams.engine.clock import Clock, FileClock, ScaledClock, WallClock
 from streams.exits import Exit
 
 

@@ -26,8 +26,8 @@ from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UtcMillis, iso,
 from streams.cli.display import SEVERITY_STYLES, money, print_table, styled, words
 from streams.cli.session import Refused, Session, json_option, pass_session, print_json
 from streams.clients import kafka_log
+from streams.engine.log import Partition
 from streams.exits import Exit
-from streams.log import Partition
 from streams.ranges import read_whole
 from streams.replay.inputs import InputRow, csv_rows, json_rows, record_rows
 from streams.replay.mapping import Mapping

@@ -27,8 +27,8 @@ from streams.cli import (
 from streams.cli.session import Refused, Session
 from streams.cli.view_client import ViewSaysNo, ViewUnreachable
 from streams.config import ConfigurationError
+from streams.engine.log import LogError
 from streams.exits import EXIT_MEANINGS, Exit
-from streams.log import LogError
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
     f"{code.value:>5}  {says}" for code, says in EXIT_MEANINGS

@@ -14,7 +14,7 @@ from alerts.policy import DEFAULT, Policy
 from schemas.facts import Fact
 from schemas.records import Alert
 from schemas.units import DAY_MS, UtcMillis, iso
-from streams.local import LocalEngine
+from streams.engine.local import LocalEngine
 from streams.replay.evaluation import Note
 from streams.replay.inputs import InputRow
 from streams.replay.outcome import Outcome, Timing, by_rule

@@ -21,11 +21,11 @@ from alerts.lines import FeedState, LineSummary
 from alerts.status import feed_verdict_records, status_record, verdict_records
 from schemas.records import Decision, DecisionKind, Verdict, encode
 from schemas.units import UtcMillis, instant
-from streams.rows import Row, RowKind
 from streams.stages.keys import is_source, split_part
 from streams.stages.ledgers import FeedRow
+from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
-from streams.store import Store
+from streams.stages.store import Store
 
 STATE_VERSION = 1
 

@@ -19,9 +19,9 @@ from schemas.references import LineTarget, Target, references
 from schemas.refusals import Refused
 from schemas.units import instant
 from schemas.validation import check
-from streams.rows import Row, RowKind, TickHeader
 from streams.stages.keys import source_key
 from streams.stages.links import LINE, NUMBER
+from streams.stages.rows import Row, RowKind, TickHeader
 from streams.stages.stage import Outputs
 
 NAME = "intake"

@@ -20,12 +20,12 @@ from schemas.codec import unpack
 from schemas.facts import Fact, Heartbeat, ShipmentFact
 from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_line
 from schemas.units import DAY_MS, UtcMillis
-from streams.rows import Row, RowKind, partition_of
 from streams.stages.fold import canonical, fold
 from streams.stages.keys import cells_of, is_source, part, source_key
 from streams.stages.links import refused_fact
+from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
-from streams.store import Store
+from streams.stages.store import Store
 
 _encode = msgspec.msgpack.Encoder().encode
 

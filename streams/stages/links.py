@@ -18,9 +18,9 @@ from schemas.codec import pack, unpack
 from schemas.facts import ShipmentFact
 from schemas.records import DeadLetter, Unlinked
 from schemas.units import DAY_MS, UtcMillis, instant
-from streams.rows import Row, RowKind
+from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
-from streams.store import Store
+from streams.stages.store import Store
 
 LINE = "L"
 NUMBER = "N"

@@ -14,11 +14,11 @@ import msgspec
 from alerts.notices import Told, decide
 from schemas.records import Alert, decode
 from schemas.units import UtcMillis
-from streams.rows import Row
 from streams.stages.incidents import AlertRow
 from streams.stages.keys import split_part
+from streams.stages.rows import Row
 from streams.stages.stage import Outputs, TickContext
-from streams.store import Store
+from streams.stages.store import Store
 
 STATE_VERSION = 1
 

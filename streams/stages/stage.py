@@ -9,8 +9,8 @@ from typing import Protocol
 from alerts.policy import Policy
 from schemas.records import Record, encode
 from schemas.units import UtcMillis
-from streams.rows import Row, TickHeader, partition_of
-from streams.store import Store
+from streams.stages.rows import Row, TickHeader, partition_of
+from streams.stages.store import Store
 from topology.network import Network
 
 

@@ -21,7 +21,7 @@ FORBIDDEN_MODULE_NAMES = frozenset(
 
 # path: why this file catches everything.
 CATCHES_EVERYTHING: dict[str, str] = {
-    "streams/task.py": "the engine's boundary: a key whose evaluation fails is parked, visibly",
+    "streams/engine/task.py": "the engine's boundary: a key whose evaluation fails is parked, visibly",
     "streams/app/engine_host.py": "the edge of the engine's thread: the process ends with it",
     "streams/cli/root.py": "the edge of the process: what nobody foresaw gets its exit code",
     "console/server.py": "the edge of the follower's thread: raised again by who waits for it",
@@ -29,7 +29,7 @@ CATCHES_EVERYTHING: dict[str, str] = {
 
 # path: why this file reads a clock.
 READS_A_CLOCK: dict[str, str] = {
-    "streams/clock.py": "the one clock of the system, handed to the ticker",
+    "streams/engine/clock.py": "the one clock of the system, handed to the ticker",
     "console/database.py": "says how fresh the view is",
 }
 

@@ -10,10 +10,10 @@ import pytest
 from schemas.records import DeadLetter, Parked, decode
 from schemas.ticks import Tick
 from schemas.units import DAY_MS, HOUR_MS, millis
-from streams.clock import ManualClock
-from streams.local import LocalEngine
-from streams.log import Fenced, TransactionAborted
-from streams.recorded import copy_of
+from streams.engine.clock import ManualClock
+from streams.engine.local import LocalEngine
+from streams.engine.log import Fenced, TransactionAborted
+from streams.engine.recorded import copy_of
 from streams.stages import fold as folding
 from streams.stages import ledgers
 from tests.scenario import START, Chain, by_tick, network, story

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.kafka_log import KafkaLog, KafkaLogSettings
-from streams.log import (
+from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
+from streams.engine.log import (
     Fenced,
     GroupConsumer,
     Log,
@@ -19,7 +19,7 @@ from streams.log import (
     TransactionAborted,
     TransactionalProducer,
 )
-from streams.memory_log import MemoryLog
+from streams.engine.memory_log import MemoryLog
 
 WAIT_S = 30.0
 

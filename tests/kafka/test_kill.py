@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.clock import FileClock
+from streams.engine.clock import FileClock
 from tests.contract.test_engine import at_rest, local_visible, visible
 from tests.kafka.worker_process import WorkerProcess, ended
 from tests.scenario import START, by_tick, network, story

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.units import DAY_MS
-from streams.clock import ManualClock
+from streams.engine.clock import ManualClock
 from streams.replay.inputs import csv_rows
 from streams.replay.mapping_file import load_mapping
 from streams.replay.outcome import Outcome

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.records import Decision, OrderStatus, Standing, decode
 from schemas.units import DAY_MS, HOUR_MS, millis
-from streams.local import LocalEngine
+from streams.engine.local import LocalEngine
 from streams.simulator.faults import NO_FAULTS, NO_NOISE, FaultKind
 from streams.simulator.simulation import Simulation, SimulationOptions
 from streams.simulator.truth import FalseAlarmReason, Fired, Score, fired, score, truth_of

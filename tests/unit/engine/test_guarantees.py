@@ -18,8 +18,8 @@ from schemas.codec import encode_fact
 from schemas.facts import Fact, Heartbeat
 from schemas.records import Alert, AlertState, OrderStatus, Standing, decode
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
-from streams.local import LocalEngine, address
-from streams.log import Partition
+from streams.engine.local import LocalEngine, address
+from streams.engine.log import Partition
 from tests.scenario import START, Chain, by_tick, network, story
 
 VISIBLE = ("order-status", "alerts", "decisions", "notifications", "feeds", "unlinked")

@@ -16,8 +16,8 @@ from schemas.records import Notification, Receipt, decode, encode
 from streams.app.attempts import Ports, ReceiptLost
 from streams.app.delivering import DeliveryDesk
 from streams.delivery import Checkpoint, request_detail
-from streams.log import Partition
-from streams.memory_log import MemoryLog
+from streams.engine.log import Partition
+from streams.engine.memory_log import MemoryLog
 from streams.metrics import Metrics
 from streams.owed_log import OwedLog
 from streams.settings import DeliverySettings

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 
 from schemas.ticks import Tick
 from schemas.units import millis
-from streams.clock import Clock
-from streams.control import TICKS, Control
-from streams.flow import INPUT_TOPICS, LAST_STAGE
-from streams.intake_task import IntakeTask
-from streams.log import (
+from streams.engine.clock import Clock
+from streams.engine.control import TICKS, Control
+from streams.engine.flow import INPUT_TOPICS, LAST_STAGE
+from streams.engine.intake_task import IntakeTask
+from streams.engine.log import (
     Fenced,
     GroupConsumer,
     Log,
@@ -28,7 +28,7 @@ from streams.log import (
     TransactionAborted,
     TransactionalProducer,
 )
-from streams.observation import (
+from streams.engine.observation import (
     EXIT_FENCED,
     EXIT_LOG,
     EXIT_STATE,
@@ -38,13 +38,13 @@ from streams.observation import (
     WorkerSettings,
     WorkerStatus,
 )
-from streams.restore import Restoration
-from streams.rows import TickHeader
-from streams.store import StateTooNew
-from streams.task import KeyedTask, OutRecord
-from streams.tasks import Tasks
-from streams.ticker import Ticker
-from streams.ticking import Ticking
+from streams.engine.restore import Restoration
+from streams.engine.task import KeyedTask, OutRecord
+from streams.engine.tasks import Tasks
+from streams.engine.ticker import Ticker
+from streams.engine.ticking import Ticking
+from streams.stages.rows import TickHeader
+from streams.stages.store import StateTooNew
 
 
 class Worker(Rebalance):

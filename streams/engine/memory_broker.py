@@ -1,10 +1,6 @@
-"""The log in process: partitions, transactions, groups and fencing, without Kafka.
+"""A broker in process: partitions, transactions, groups and fencing, without Kafka.
 
-For replay, backtests, tests and simulation. It keeps the promises of `streams.log` that the engine
-rests on: records of an open transaction are hidden behind the stable end, aborted ones are never
-read, markers take offsets, a newer producer of an id fences the older, offsets of a stale group
-member are refused, and a rebalance hands a partition over only when its old owner has let go or
-was expelled. It keeps everything in memory and compacts nothing.
+It keeps everything in memory and compacts nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from schemas.topics import TOPICS, Spread
-from streams.log import (
+from streams.engine.log import (
     EndOffsets,
     LogError,
     OffsetGone,
@@ -23,18 +19,23 @@ from streams.log import (
     Record,
     TransactionAborted,
 )
-from streams.memory_clients import MemoryConsumer, MemoryProducer, MemoryReader
-from streams.memory_parts import Group, Member, MemoryRecord, PartitionLog, Transaction, is_readable
+from streams.engine.memory_parts import (
+    Group,
+    Member,
+    MemoryRecord,
+    PartitionLog,
+    Transaction,
+    is_readable,
+)
 
 
-class MemoryLog:
-    """A broker and the connection to it in one. Thread-safe."""
+class MemoryBroker:
+    """Topics, transactions and groups. Thread-safe."""
 
     def __init__(self, partitions: int = 4, fact_partitions: int | None = None) -> None:
         self._lock = threading.RLock()
         self._arrived = threading.Condition(self._lock)
         self._logs: dict[str, list[PartitionLog]] = {}
-        self._producers: dict[str, MemoryProducer] = {}
         self.groups: dict[str, Group] = {}
         self._member_count = 0
         counts = {
@@ -128,33 +129,6 @@ class MemoryLog:
         log = self.partition_log(partition)
         return [each for each in log.records[: log.stable] if is_readable(each)]
 
-    # The port.
-
-    def group_consumer(
-        self, group: str, topics: Sequence[str], rebalance: Rebalance
-    ) -> MemoryConsumer:
-        """Joins the group; partitions come at a later `consume`."""
-        with self._lock:
-            self._member_count += 1
-            member = Member(f"member-{self._member_count:04d}", tuple(topics), rebalance)
-            found = self.groups.setdefault(group, Group())
-            found.members[member.name] = member
-            self._rebalance(found)
-            return MemoryConsumer(self, group, member)
-
-    def reader(self) -> MemoryReader:
-        """A reader of no partitions yet."""
-        return MemoryReader(self)
-
-    def transactional_producer(self, transactional_id: str) -> MemoryProducer:
-        """Fences the producer of that id, aborting what it had open."""
-        with self._lock:
-            before = self._producers.get(transactional_id)
-            if before is not None:
-                before.fence()
-            producer = self._producers[transactional_id] = MemoryProducer(self)
-            return producer
-
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
         """Where the partitions end now."""
         with self._lock:
@@ -179,6 +153,16 @@ class MemoryLog:
         """Nothing to let go of."""
 
     # Groups.
+
+    def join(self, group: str, topics: Sequence[str], rebalance: Rebalance) -> Member:
+        """A new member of the group."""
+        with self._lock:
+            self._member_count += 1
+            member = Member(f"member-{self._member_count:04d}", tuple(topics), rebalance)
+            found = self.groups.setdefault(group, Group())
+            found.members[member.name] = member
+            self._rebalance(found)
+            return member
 
     def _rebalance(self, group: Group) -> None:
         group.rebalancing = True

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from streams.log import Log, Partition
-from streams.task import KeyedTask
+from streams.engine.log import Log, Partition
+from streams.engine.task import KeyedTask
 
 
 class Restoration:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from streams.log import Fenced, Headers, Partition
-from streams.memory_parts import Member, MemoryRecord, Transaction
-
-if TYPE_CHECKING:
-    from streams.memory_log import MemoryLog
+from streams.engine.log import Fenced, Headers, Partition
+from streams.engine.memory_broker import MemoryBroker
+from streams.engine.memory_parts import Member, MemoryRecord, Transaction
 
 
 class MemoryConsumer:
     """A member of a group."""
 
-    def __init__(self, log: MemoryLog, group: str, member: Member) -> None:
+    def __init__(self, log: MemoryBroker, group: str, member: Member) -> None:
         self._log = log
         self._group = group
         self._member = member
@@ -89,7 +87,7 @@ class MemoryConsumer:
 class MemoryReader:
     """A reader outside any group."""
 
-    def __init__(self, log: MemoryLog) -> None:
+    def __init__(self, log: MemoryBroker) -> None:
         self._log = log
         self._positions: dict[Partition, int] = {}
 
@@ -116,7 +114,7 @@ class MemoryReader:
 class MemoryProducer:
     """A transactional producer."""
 
-    def __init__(self, log: MemoryLog) -> None:
+    def __init__(self, log: MemoryBroker) -> None:
         self._log = log
         self._transaction: Transaction | None = None
         self._offsets: tuple[Mapping[Partition, int], Any] | None = None

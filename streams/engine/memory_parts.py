@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from streams.log import Partition, Rebalance
+from streams.engine.log import Partition, Rebalance
 
 
 class MemoryRecord:

@@ -18,13 +18,13 @@ from schemas.records import encode
 from schemas.ticks import Tick
 from schemas.topics import TOPIC_BY_NAME, Spread
 from schemas.units import UtcMillis
-from streams.clock import ManualClock
-from streams.log import Partition
-from streams.memory_log import MemoryLog
-from streams.observation import WorkerSettings
+from streams.engine.clock import ManualClock
+from streams.engine.log import Partition
+from streams.engine.memory_log import MemoryLog
+from streams.engine.observation import WorkerSettings
+from streams.engine.ticker import Ticker
+from streams.engine.worker import Worker
 from streams.publishing import Publication, split
-from streams.ticker import Ticker
-from streams.worker import Worker
 from topology import network as networks
 from topology.network import EMPTY, Network
 

@@ -13,10 +13,10 @@ import msgspec
 
 from schemas.records import Parked
 from schemas.units import instant
-from streams.rows import Row
 from streams.stages.keys import part, split_part
+from streams.stages.rows import Row
 from streams.stages.stage import Outputs, TickContext
-from streams.store import Store
+from streams.stages.store import Store
 
 PARKED_TOPIC = "parked-state"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.ticks import Tick
-from streams.log import Partition
-from streams.ticker import TickerSettings
+from streams.engine.log import Partition
+from streams.engine.ticker import TickerSettings
 
 
 class EngineFailure(Exception):

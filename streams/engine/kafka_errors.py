@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from streams.log import Fenced, LogError, OffsetGone, Record, TransactionAborted, Unavailable
+from streams.engine.log import Fenced, LogError, OffsetGone, Record, TransactionAborted, Unavailable
 
 CALL_TIMEOUT_S = 15.0
 
@@ -55,10 +55,10 @@ class Renamed:
         return self._message.offset() or 0
 
     def key(self) -> bytes | None:
-        return self._message.key()  # type: ignore[return-value]
+        return self._message.key()
 
     def value(self) -> bytes | None:
-        return self._message.value()  # type: ignore[return-value]
+        return self._message.value()
 
 
 def records_of(messages: Sequence[Message], prefix: str) -> list[Record]:

@@ -1,7 +1,7 @@
 """The log on Kafka, by confluent-kafka.
 
-Every call that can fail answers with an error of `streams.log`, which says what happened and what
-to do. Topic names carry the installation's prefix here and nowhere else.
+Every call that can fail answers with an error of `streams.engine.log`, which says what happened
+and what to do. Topic names carry the installation's prefix here and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streams.kafka_clients import KafkaGroupConsumer, KafkaProducer, KafkaReader
-from streams.kafka_errors import CALL_TIMEOUT_S, patiently, translate
-from streams.log import EndOffsets, Partition, Rebalance
+from streams.engine.kafka_clients import KafkaGroupConsumer, KafkaProducer, KafkaReader
+from streams.engine.kafka_errors import CALL_TIMEOUT_S, patiently, translate
+from streams.engine.log import EndOffsets, Partition, Rebalance
 
 QUEUE_MESSAGES_MAX = 2_000_000
 QUEUE_KBYTES_MAX = 1 << 20

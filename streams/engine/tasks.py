@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from schemas.codec import FactDecoder
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
-from streams.control import Control
-from streams.flow import STAGES
-from streams.intake_task import IntakeTask
-from streams.log import Log, OffsetGone, Partition
+from streams.engine.control import Control
+from streams.engine.flow import STAGES
+from streams.engine.intake_task import IntakeTask
+from streams.engine.log import Log, OffsetGone, Partition
+from streams.engine.task import KeyedTask
 from streams.stages import intake
 from streams.stages.links import Links
-from streams.task import KeyedTask
 
 
 class Tasks:

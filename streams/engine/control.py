@@ -16,9 +16,9 @@ from alerts import policy as policies
 from alerts.policy import Policy
 from schemas.records import decode
 from schemas.ticks import StageProgress, Tick
-from streams.log import Log, LogError, Partition, Reader, Record, Unavailable
+from streams.engine.log import Log, LogError, Partition, Reader, Record, Unavailable
+from streams.engine.task import progress_key
 from streams.publishing import Assembler
-from streams.task import progress_key
 from topology import network as networks
 from topology.network import Network
 

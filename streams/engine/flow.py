@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.topics import FACT_TOPICS
-from streams.control import TICKS
+from streams.engine.control import TICKS
 from streams.stages.cells import Cells
 from streams.stages.incidents import Incidents
 from streams.stages.ledgers import Ledgers

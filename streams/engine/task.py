@@ -19,11 +19,11 @@ from alerts.policy import Policy
 from schemas.records import encode
 from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
 from schemas.units import instant
-from streams.log import Headers, Partition, Record
-from streams.parking import PARKED_TOPIC, Parking
-from streams.rows import Row, RowKind, TickHeader, decode_batch, encode_batches
+from streams.engine.log import Headers, Partition, Record
+from streams.engine.parking import PARKED_TOPIC, Parking
+from streams.stages.rows import Row, RowKind, TickHeader, decode_batch, encode_batches
 from streams.stages.stage import Outputs, Stage, TickContext
-from streams.store import Store
+from streams.stages.store import Store
 from topology.network import Network
 
 
@@ -47,7 +47,7 @@ class OutRecord:
 
 def for_readers(out: Outputs, tick: int) -> Iterator[OutRecord]:
     """The records for readers. A tombstone has no place for its tick but a header."""
-    removed = [(TOMBSTONE_TICK_HEADER, str(tick).encode())]
+    removed: Headers = [(TOMBSTONE_TICK_HEADER, str(tick).encode())]
     for topic, partition, key, value in out.records:
         yield OutRecord(topic, partition, key, value, removed if value is None else None)
 

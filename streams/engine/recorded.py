@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from schemas.records import decode
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
-from streams.log import Log, Partition, Record
-from streams.memory_log import MemoryLog
+from streams.engine.log import Log, Partition, Record
+from streams.engine.memory_log import MemoryLog
 
 READ_S = 0.2
 

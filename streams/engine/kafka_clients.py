@@ -16,8 +16,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from streams.kafka_errors import CALL_TIMEOUT_S, records_of, translate
-from streams.log import Headers, LogError, Partition, Rebalance, Record, TransactionAborted
+from streams.engine.kafka_errors import CALL_TIMEOUT_S, records_of, translate
+from streams.engine.log import Headers, LogError, Partition, Rebalance, Record, TransactionAborted
 
 
 def _consume(consumer: Consumer, records_max: int, timeout_s: float) -> list[Message]:

@@ -9,12 +9,12 @@ import msgspec
 from schemas.codec import FactDecoder
 from schemas.ticks import StageProgress, Tick
 from schemas.units import instant
-from streams.log import Partition, Record
-from streams.rows import TickHeader
+from streams.engine.log import Partition, Record
+from streams.engine.task import Written, batches, for_readers, progress_record
 from streams.stages import intake
 from streams.stages.intake import Raw, take_in
+from streams.stages.rows import TickHeader
 from streams.stages.stage import Outputs
-from streams.task import Written, batches, for_readers, progress_record
 
 
 class IntakeTask:

@@ -15,9 +15,9 @@ from schemas.records import encode
 from schemas.ticks import HeldPartition, Tick
 from schemas.topics import FACT_TOPICS
 from schemas.units import UtcMillis, instant, millis
-from streams.clock import Clock
-from streams.control import TICKS, Control
-from streams.log import (
+from streams.engine.clock import Clock
+from streams.engine.control import TICKS, Control
+from streams.engine.log import (
     EndOffsets,
     Fenced,
     Log,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from streams.log import LogError
-from streams.ticker import Ticker
+from streams.engine.log import LogError
+from streams.engine.ticker import Ticker
 
 PAUSE_S = 0.001
 

@@ -1,0 +1,193 @@
+"""What the demo knows of the chain, from records of the output topics alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from schemas.records import (
+    Alert,
+    AlertState,
+    Decision,
+    DecisionKind,
+    FeedStatus,
+    Notification,
+    Receipt,
+    Standing,
+    decode,
+)
+from schemas.ticks import StageProgress, Tick
+from schemas.units import UtcMillis, millis
+from streams.delivery import DeliveryOutcome
+
+LAST_STAGE = "notices"
+
+
+class LineStanding(msgspec.Struct, frozen=True, gc=False):
+    """The part of an `order-status` record that the board needs."""
+
+    line_id: str
+    standing: Standing
+    value_minor: int | None = None
+    currency: str | None = None
+
+
+class Stakes(msgspec.Struct, frozen=True):
+    """How many lines stand in some way, and their value by currency, in minor units."""
+
+    lines: int
+    values: Mapping[str, int]
+
+
+@dataclass
+class Board:
+    """Takes in records one by one, in the order of each partition. Holds what is current, every
+    verdict that changed, and counts."""
+
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    """Every alert by id, as it stands."""
+    news: list[Alert] = field(default_factory=list)
+    """Alerts that opened, reopened or were resolved since somebody last took them away."""
+    feeds: dict[str, FeedStatus] = field(default_factory=dict)
+    lines: dict[str, LineStanding] = field(default_factory=dict)
+    verdicts: list[Decision] = field(default_factory=list)
+    """Records of `decisions` that hold verdicts; those of one subject are in their order."""
+    tick: Tick | None = None
+    """The newest tick written."""
+    done: int = 0
+    """The newest tick that every partition has dealt with."""
+    done_at: UtcMillis = 0
+    """The time of that tick."""
+    taken: int = 0
+    """Facts before the cut of that tick."""
+    notified: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Notification id → the sinks that it goes to."""
+    recipients: Counter[str] = field(default_factory=Counter)
+    receipted: set[tuple[str, str]] = field(default_factory=set)
+    """Notification id and sink of what was delivered."""
+    dead_letters: int = 0
+    parked: set[bytes] = field(default_factory=set)
+    _ticks: dict[int, Tick] = field(default_factory=dict)
+    _stands: dict[bytes, int] = field(default_factory=dict)
+    _notices_partitions: int = 0
+
+    def expect_partitions(self, count: int) -> None:
+        """How many partitions the last stage has: a tick is done when all say so."""
+        self._notices_partitions = count
+
+    def take(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Takes in one record of one of `TOPICS`."""
+        if value is None:
+            self._forget(topic, key)
+            return
+        match topic:
+            case "alerts":
+                self._take_alert(decode(value, Alert))
+            case "order-status":
+                line = _line_decoder.decode(value)
+                self.lines[line.line_id] = line
+            case "decisions":
+                decision = decode(value, Decision)
+                if decision.kind is DecisionKind.VERDICTS:
+                    self.verdicts.append(decision)
+            case "feeds":
+                feed = decode(value, FeedStatus)
+                self.feeds[feed.source] = feed
+            case "notifications":
+                notification = decode(value, Notification)
+                self.notified[notification.notification_id] = notification.sinks
+                self.recipients[notification.recipient] += 1
+            case "receipts":
+                receipt = decode(value, Receipt)
+                if receipt.outcome == DeliveryOutcome.DELIVERED:
+                    self.receipted.add((receipt.notification_id, receipt.sink))
+            case "ticks":
+                self.tick = decode(value, Tick)
+                self._ticks[self.tick.n] = self.tick
+            case "progress":
+                self._take_progress(key or b"", decode(value, StageProgress))
+            case "dead-letters":
+                self.dead_letters += 1
+            case "parked":
+                self.parked.add(key or b"")
+            case _:
+                raise AssertionError(f"{topic} is not read by the board")
+
+    def _forget(self, topic: str, key: bytes | None) -> None:
+        name = (key or b"").decode()
+        match topic:
+            case "alerts":
+                self.alerts.pop(name, None)
+            case "order-status":
+                self.lines.pop(name, None)
+            case "feeds":
+                self.feeds.pop(name, None)
+            case "parked":
+                self.parked.discard(key or b"")
+            case _:
+                pass
+
+    def _take_alert(self, alert: Alert) -> None:
+        before = self.alerts.get(alert.alert_id)
+        self.alerts[alert.alert_id] = alert
+        if before is None or before.state != alert.state or before.episode != alert.episode:
+            self.news.append(alert)
+
+    def _take_progress(self, key: bytes, progress: StageProgress) -> None:
+        if progress.stage != LAST_STAGE:
+            return
+        self._stands[key] = progress.tick
+        if len(self._stands) < self._notices_partitions:
+            return
+        done = min(self._stands.values())
+        tick = self._ticks.get(done)
+        if done > self.done and tick is not None:
+            self.done, self.done_at = done, millis(tick.at)
+            self.taken = sum(sum(offsets) for offsets in tick.cut.values())
+            for n in [n for n in self._ticks if n < done]:
+                del self._ticks[n]
+
+    def news_since(self) -> list[Alert]:
+        """The news since the last call."""
+        news, self.news = self.news, []
+        return news
+
+    @property
+    def open_alerts(self) -> list[Alert]:
+        """Those that are open."""
+        return [each for each in self.alerts.values() if each.state is AlertState.OPEN]
+
+    @property
+    def delivered(self) -> int:
+        """Notifications whose every sink has a receipt."""
+        return sum(
+            all((name, sink) in self.receipted for sink in sinks)
+            for name, sinks in self.notified.items()
+        )
+
+    def stakes(self) -> dict[Standing, Stakes]:
+        """How the lines stand that have not ended, and what they are worth."""
+        counts: Counter[Standing] = Counter()
+        values: dict[Standing, Counter[str]] = {}
+        for line in self.lines.values():
+            counts[line.standing] += 1
+            if line.value_minor is not None and line.currency is not None:
+                worth = values.setdefault(line.standing, Counter())
+                worth[line.currency] += line.value_minor
+        return {
+            standing: Stakes(counts[standing], dict(sorted(values.get(standing, {}).items())))
+            for standing in Standing
+            if standing is not Standing.ENDED
+        }
+
+
+TOPICS = (
+    "ticks", "progress", "alerts", "order-status", "decisions", "feeds", "notifications",
+    "receipts", "dead-letters", "parked",
+)  # fmt: skip
+"""What the board reads."""
+
+_line_decoder = msgspec.json.Decoder(LineStanding)

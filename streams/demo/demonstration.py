@@ -1,0 +1,238 @@
+"""The demo from its start to its end: one loop that feeds, reads, watches and shows."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+
+from alerts.loading import read_policy
+from schemas.units import DAY_MS, instant
+from streams.broker.embedded import EmbeddedBroker
+from streams.engine.clock import FileClock
+from streams.demo.board import Board
+from streams.demo.feeding import Feeder
+from streams.demo.following import Follower
+from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, TICK_MS, DemoOptions
+from streams.demo.processes import START_SECONDS_MAX, Child
+from streams.demo.scene import Display, Scene
+from streams.exits import Exit
+from streams.publishing import Publication
+from streams.sending import Sender
+from streams.settings import KafkaSettings, Settings, TopicSettings
+from streams.simulator.simulation import Simulation, SimulationOptions
+from topology.network import encode
+
+CLOCK_FILE = "clock"
+POLICY = files("streams.demo").joinpath("policy.yaml")
+
+STEP_SECONDS = 0.05
+SHOW_SECONDS = 0.25
+RATE_SECONDS = 3.0
+PAST_TICKS = 4
+"""Ticks after which what the past says has reached its lines: numbers point no further."""
+
+SETTLE_SECONDS_MAX = 15.0
+"""How long the end may take: until the last tick is done and everything decided is delivered."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the parts of a running demo are, for whoever wants to ask them."""
+
+    folder: Path
+    bootstrap: str
+    view_address: str
+    worker_address: str
+
+
+class Demonstration:
+    """Everything that a demo starts. As a context manager it leaves nothing behind.
+
+    `start`, then `run`, then perhaps `linger`; each raises DemoFailed when a process has ended.
+    """
+
+    def __init__(self, options: DemoOptions, display: Display) -> None:
+        self.options = options
+        self.board = Board()
+        self.simulation = Simulation(SimulationOptions(options.seed, CHAIN_BEGAN_AT))
+        self.started_seconds = 0.0
+        self.ran_seconds = 0.0
+        self.past_facts = 0
+        self.past_seconds = 0.0
+        self.first_alert_seconds: float | None = None
+        self._display = display
+        self._begun = time.monotonic()
+        self._stack = ExitStack()
+        self._children: list[Child] = []
+        self._rates: deque[tuple[float, int, int]] = deque()
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A second Ctrl-C must not stop the stopping, which takes seconds at most.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        self._stack.close()
+
+    def start(self) -> Place:
+        """Starts broker, worker and view, publishes network and policy, tells the past."""
+        options, stack = self.options, self._stack
+        self._display.prepare("Starting a broker, a worker and a view on this machine")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipwatch-demo-")))
+        broker = stack.enter_context(EmbeddedBroker(TopicSettings()))
+        self._clock = FileClock.create(folder / CLOCK_FILE, CHAIN_BEGAN_AT)
+        stack.callback(self._clock.close)
+        settings = Settings(kafka=KafkaSettings(bootstrap_servers=broker.bootstrap))
+        configuration = _write_configuration(folder, settings)
+        self._follower = Follower(settings, self.board)
+        stack.callback(self._follower.close)
+        stack.callback(self._stop_children)
+        clock = ("--clock-file", str(folder / CLOCK_FILE))
+        worker = self._child("worker", configuration, Exit.ENGINE, "--name", "demo", *clock)
+        view = self._child("view", configuration, Exit.VIEW)
+        self._publish(settings)
+        self._feeder = Feeder(settings, self.simulation, self._clock)
+        self._feeder.tell_past(options.began_at)
+        self.past_facts = self._feeder.sent
+        place = Place(folder, broker.bootstrap, self._address(view), self._address(worker))
+        self.started_seconds = time.monotonic() - self._begun
+        self._place = place
+        return place
+
+    def run(self) -> None:
+        """Lets simulated time pass for the seconds that were asked for, then waits until all that
+        was told is judged and everybody who is to hear of it has."""
+        self._catch_up()
+        start = time.monotonic()
+        while (elapsed := time.monotonic() - start) < self.options.seconds:
+            self._step(elapsed, self.options.speed)
+            self._show(elapsed)
+        self.ran_seconds = elapsed
+        ends_at = time.monotonic() + SETTLE_SECONDS_MAX
+        while not self._is_settled() and time.monotonic() < ends_at:
+            self._look()
+            self._show(elapsed, "Time stands still; waiting for the last notifications")
+
+    def linger(self) -> None:
+        """Goes on at the pace of the clock on the wall, until interrupted."""
+        start = time.monotonic()
+        while True:
+            self._step(time.monotonic() - start, 1.0)
+            self.board.news_since()
+
+    def _catch_up(self) -> None:
+        """Waits until the worker has dealt with the past, and only then lets it be the present.
+
+        A number that points at another number takes a tick a step to reach its lines: a clock that
+        already stood here would have what is still on its way taken for missing.
+        """
+        start = time.monotonic()
+        board, done = self.board, None
+        while done is None or board.done < done + PAST_TICKS:
+            self._look()
+            if done is None and board.taken >= self.past_facts:
+                done = board.done
+            self._show(0.0, f"Reading the past {HISTORY_MS // DAY_MS} days of the chain")
+        self._feeder.switch_on(self.options.began_at)
+        self.past_seconds = time.monotonic() - start
+
+    def _step(self, elapsed: float, speed: float) -> None:
+        self._feeder.step(elapsed, speed, self.board.taken)
+        self._look()
+
+    def _look(self) -> None:
+        """Takes in what is new on the topics, and looks after the processes."""
+        self._follower.poll(STEP_SECONDS)
+        for child in self._children:
+            child.check()
+        seconds = time.monotonic() - self._begun
+        if self.first_alert_seconds is None and self.board.alerts:
+            self.first_alert_seconds = seconds
+
+    def _is_settled(self) -> bool:
+        board = self.board
+        return board.done_at >= self._feeder.now and board.delivered == len(board.notified)
+
+    def _show(self, elapsed: float, note: str = "") -> None:
+        seconds = time.monotonic()
+        if seconds - self._shown < SHOW_SECONDS:
+            return
+        self._shown = seconds
+        board = self.board
+        self._rates.append((seconds, board.taken, board.done))
+        while len(self._rates) > 2 and seconds - self._rates[0][0] > RATE_SECONDS:
+            self._rates.popleft()
+        then, taken, done = self._rates[0]
+        passed = max(seconds - then, 0.001)
+        scene = Scene(
+            options=self.options,
+            board=board,
+            news=tuple(board.news_since()),
+            now=self._feeder.now,
+            elapsed_seconds=elapsed,
+            facts=board.taken,
+            facts_per_second=round((board.taken - taken) / passed),
+            ticks_per_second=(board.done - done) / passed,
+            view_address=self._place.view_address,
+            note=note,
+        )
+        self._display.show(scene)
+
+    def _child(self, name: str, configuration: Path, code: Exit, *arguments: str) -> Child:
+        log = configuration.parent / f"{name}.log"
+        child = Child(name, ("--config", str(configuration), name, *arguments), log, code)
+        self._children.append(child)
+        return child
+
+    def _stop_children(self) -> None:
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            child.wait()
+
+    def _address(self, child: Child) -> str:
+        ends_at = time.monotonic() + START_SECONDS_MAX
+        while (address := child.address(ends_at)) is None:
+            self._follower.poll(STEP_SECONDS)
+        return address
+
+    def _publish(self, settings: Settings) -> None:
+        sender = Sender(settings)
+        network = self.simulation.network
+        at = instant(CHAIN_BEGAN_AT)
+        sender.publish("networks", Publication(network.version, encode(network), at))
+        result = read_policy(POLICY.name, POLICY.read_bytes())
+        assert result.policy is not None, result.errors
+        sender.publish("policies", Publication(result.policy.version, result.policy.data, at))
+
+
+def _write_configuration(folder: Path, settings: Settings) -> Path:
+    """The configuration of worker and view: free ports, and all files in the demo's folder."""
+    path = folder / "slipwatch.toml"
+    path.write_text(
+        "\n".join(
+            (
+                "[kafka]",
+                f'bootstrap_servers = "{settings.kafka.bootstrap_servers}"',
+                "[engine]",
+                f"tick_ms = {TICK_MS}",
+                "[web]",
+                "port = 0",
+                "[view]",
+                "port = 0",
+                f"database = 'sqlite:///{folder}/view.db'",
+                "",
+            )
+        ),
+        encoding="utf-8",
+    )
+    return path

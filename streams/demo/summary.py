@@ -1,0 +1,175 @@
+"""How the demo went: what was done wrong on purpose, against what Slipwatch said of it.
+
+The only module of the product that knows the truth of the simulation.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.records import AlertState, Decision, Outcome
+from schemas.units import HOUR_MS, UtcMillis, instant
+from streams.demo.board import Board
+from streams.simulator.faults import FaultKind
+from streams.simulator.simulation import Simulation
+from streams.simulator.truth import FaultScore, Score, Truth, fired, score, truth_of
+
+NO_RULE = "no rule fired for it"
+
+
+class FaultCount(msgspec.Struct, frozen=True, kw_only=True):
+    """The faults of one kind whose time was up."""
+
+    kind: str
+    due: int
+    caught: int
+    late: int
+    missed: int
+
+
+class UncaughtFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that was told too late, or not at all: of which line or source, and why."""
+
+    fault: str
+    kind: str
+    says: str
+    subject: str
+    began_at: dt.datetime
+    late_hours: int | None
+    why: str
+
+
+class FalseAlarmCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts that no fault explains, by rule and the reason in the facts, and one of them."""
+
+    rule: str
+    reason: str
+    alerts: int
+    example: str
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """Faults that were injected while Slipwatch watched.
+
+    `due`: all that should be told of them should have been told by now. `caught`: it was, within
+    the time that the truth allows; `late`: it was, later than that. `open`: there is still time.
+    `harmless`: they make nothing late. `early_hours_median`: how long before the date that they
+    break they were first told, over those caught that break one.
+    """
+
+    injected: int
+    due: int
+    caught: int
+    late: int
+    missed: int
+    open: int
+    harmless: int
+    early_hours_median: int | None
+    by_kind: tuple[FaultCount, ...]
+    uncaught: tuple[UncaughtFault, ...]
+    false_alarms: int
+    false_alarms_by_reason: tuple[FalseAlarmCount, ...]
+
+
+class Alerts(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts by what became of them."""
+
+    raised: int
+    open: int
+    resolved: int
+
+
+def judge(simulation: Simulation, board: Board, began_at: UtcMillis, tolerance_ms: int) -> Faults:
+    """The faults, and how the alerts met them, as of now.
+
+    Slipwatch is asked for nothing that should have been told before it was switched on, at
+    `began_at`. `tolerance_ms` allows for the distance of ticks.
+    """
+    truth = truth_of(simulation)
+    whole = score(truth, fired(board.verdicts), tolerance_ms)
+    scored = [each for each in whole.faults if _latest_at(each) > began_at]
+    caught = [each for each in scored if each.in_time]
+    early = sorted(each.early_ms for each in caught if each.early_ms is not None)
+    return Faults(
+        injected=len(scored) + whole.open + whole.harmless,
+        due=len(scored),
+        caught=len(caught),
+        late=sum(each.is_caught and not each.in_time for each in scored),
+        missed=sum(not each.is_caught for each in scored),
+        open=whole.open,
+        harmless=whole.harmless,
+        early_hours_median=early[len(early) // 2] // HOUR_MS if early else None,
+        by_kind=tuple(_counted(kind, scored) for kind in FaultKind),
+        uncaught=tuple(_uncaught(each, truth, board) for each in scored if not each.in_time),
+        false_alarms=len(whole.false_alarms),
+        false_alarms_by_reason=_false_alarms(whole),
+    )
+
+
+def count_alerts(board: Board) -> Alerts:
+    """The alerts by what became of them."""
+    states = Counter(each.state for each in board.alerts.values())
+    return Alerts(
+        raised=len(board.alerts),
+        open=states[AlertState.OPEN],
+        resolved=states[AlertState.RESOLVED],
+    )
+
+
+def _latest_at(fault: FaultScore) -> UtcMillis:
+    return max(each.latest_at for each in fault.injection.expected)
+
+
+def _counted(kind: FaultKind, scored: Iterable[FaultScore]) -> FaultCount:
+    of_kind = [each for each in scored if each.injection.kind is kind]
+    return FaultCount(
+        kind=kind.value,
+        due=len(of_kind),
+        caught=sum(each.in_time for each in of_kind),
+        late=sum(each.is_caught and not each.in_time for each in of_kind),
+        missed=sum(not each.is_caught for each in of_kind),
+    )
+
+
+def _uncaught(fault: FaultScore, truth: Truth, board: Board) -> UncaughtFault:
+    injection = fault.injection
+    subject = (fault.missed or tuple(each.subject for each in injection.expected))[0]
+    late_hours = None
+    if fault.caught_at is not None and not fault.missed:
+        late_hours = (fault.caught_at - _latest_at(fault)) // HOUR_MS
+    noise = ", ".join(f"{kind} fact" for kind in truth.noisy_lines.get(subject, ()))
+    return UncaughtFault(
+        fault=injection.id,
+        kind=injection.kind.value,
+        says=injection.says,
+        subject=subject,
+        began_at=instant(injection.at),
+        late_hours=late_hours,
+        why=noise or _silence(subject, board.verdicts),
+    )
+
+
+def _silence(subject: str, verdicts: Iterable[Decision]) -> str:
+    """What a rule that cannot see said last of the subject, else that none fired."""
+    blind = [
+        verdict.text
+        for decision in verdicts
+        if decision.subject == subject
+        for verdict in decision.verdicts
+        if verdict.outcome is Outcome.BLIND
+    ]
+    return blind[-1] if blind else NO_RULE
+
+
+def _false_alarms(whole: Score) -> tuple[FalseAlarmCount, ...]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for alarm in whole.false_alarms:
+        groups.setdefault((alarm.rule, alarm.reason.value), []).append(alarm.subject)
+    return tuple(
+        FalseAlarmCount(rule=rule, reason=reason, alerts=len(subjects), example=subjects[0])
+        for (rule, reason), subjects in sorted(groups.items())
+    )

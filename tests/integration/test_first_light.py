@@ -1,0 +1,175 @@
+"""From a fact on a broker to an alert on a webhook and on the command line, on the embedded broker.
+
+The processes are those that people start; only the broker is the embedded one.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from streams.broker.embedded import EmbeddedBroker
+from streams.settings import TopicSettings
+from tests.integration.process import (
+    Process,
+    Receiver,
+    command,
+    get,
+    started,
+    wait_until,
+)
+
+SECRET = "whsec_" + "c2xpcHdhdGNoLWludGVncmF0aW9uLXRlc3Rz"
+POLICY = """
+recipients:
+  - {id: planners, audience: operations, sinks: [log, hook], minimum_severity: info}
+"""
+FACTS = (
+    {
+        "kind": "placed",
+        "event_id": "e1",
+        "source": "acme-erp",
+        "occurred_at": "2026-03-01T00:00:00Z",
+        "recorded_at": "2026-03-01T00:00:00Z",
+        "order_ref": "ACME/4711",
+        "line": "10",
+        "buyer": "ACME",
+        "supplier": "NORD",
+        "item": "VALVE",
+        "quantity": "400",
+        "unit": "PCE",
+        "requested_on": "2026-03-02",
+    },
+    {
+        "kind": "confirmed",
+        "event_id": "e2",
+        "source": "nord-erp",
+        "occurred_at": "2026-03-01T01:00:00Z",
+        "recorded_at": "2026-03-01T01:00:00Z",
+        "order_ref": "ACME/4711",
+        "line": "10",
+        "quantity": "400",
+        "unit": "PCE",
+        "promised_on": "2026-03-05",
+    },
+)
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(TopicSettings(engine_partitions=2, fact_partitions=2)) as running:
+        yield running
+
+
+def environment_of(broker: EmbeddedBroker, hook: str = "http://127.0.0.1:9/") -> dict[str, str]:
+    return {
+        "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap,
+        "SLIPWATCH_TOPICS__ENGINE_PARTITIONS": "2",
+        "SLIPWATCH_TOPICS__FACT_PARTITIONS": "2",
+        "SLIPWATCH_ENGINE__TICK_MS": "100",
+        "SLIPWATCH_ENGINE__GROUP_PROTOCOL": "classic",
+        "SLIPWATCH_WEB__PORT": "0",
+        "SLIPWATCH_VIEW__PORT": "0",
+        "SLIPWATCH_SINKS__WEBHOOKS__HOOK__URL": hook,
+        "SLIPWATCH_SINKS__WEBHOOKS__HOOK__SECRET": SECRET,
+        "SLIPWATCH_DELIVERY__BACKOFF_SECONDS_MIN": "0.1",
+    }
+
+
+WORKER = ["worker", "--clock-from", "2026-03-01T02:00:00Z", "--clock-speed", "1000"]
+
+
+def test_a_fact_becomes_a_signed_webhook_and_an_answer(
+    broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    (tmp_path / "facts.jsonl").write_text(
+        "".join(json.dumps(fact) + "\n" for fact in FACTS), encoding="utf-8"
+    )
+    with Receiver() as receiver:
+        receiver.answers = [503]
+        environment = environment_of(broker, receiver.url)
+        published = command(["policy", "publish", "policy.yaml"], environment, tmp_path)
+        assert published.returncode == 0, published.stderr + published.stdout
+        with (
+            started(WORKER, environment, tmp_path) as worker,
+            started(["view"], environment, tmp_path) as view,
+        ):
+            environment["SLIPWATCH_VIEW_URL"] = view.address
+            wait_until(lambda: get(worker.address + "/ready")[0] == 200, worker.text)
+
+            sent = command(["send", "facts.jsonl"], environment, tmp_path)
+            assert sent.returncode == 0, sent.stdout + sent.stderr
+            wait_until(lambda: len(receiver.requests) >= 2, worker.text)
+            _check_answers(environment, tmp_path)
+            _check_pages(worker)
+
+            worker.signal(signal.SIGTERM)
+            stopping = time.monotonic()
+            assert worker.wait() == 0, worker.text()
+            assert time.monotonic() - stopping < 10
+            view.signal(signal.SIGTERM)
+            assert view.wait() == 0, view.text()
+        assert SECRET not in worker.text() + view.text()
+
+    headers, body = receiver.requests[1]
+    assert receiver.ids()[0] == receiver.ids()[1]
+    told = Webhook(SECRET).verify(body, headers)
+    assert told["recipient"] == "planners"
+    assert "ACME/4711" in told["title"]
+
+
+def _check_answers(environment: dict[str, str], directory: Path) -> None:
+    def answer(*words: str) -> dict[str, object]:
+        ran = command([*words, "--json"], environment, directory)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        found = json.loads(ran.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    wait_until(lambda: bool(answer("alerts", "list")["alerts"]))
+    shown = command(["order", "show", "4711", "--utc"], environment, directory)
+    assert "ACME/4711#10" in shown.stdout
+    assert "falls due 2026-03-05 23:59 UTC" in shown.stdout
+    explained = answer("explain", "ACME/4711#10")
+    assert explained["about"] == "line"
+    assert answer("status")["workers"]
+    listed = answer("notifications", "list")["notifications"]
+    assert isinstance(listed, list)
+    assert listed[0]["recipient"] == "planners"
+    missing = command(["order", "show", "NOBODY/1"], environment, directory)
+    assert missing.returncode == 1
+    assert "NOBODY/1" in missing.stderr
+
+
+def _check_pages(worker: Process) -> None:
+    assert get(worker.address + "/health") == (200, {"healthy": True, "engine": "running"})
+    _, ready = get(worker.address + "/ready")
+    assert ready["ready"] is True
+    assert ready["tick"] > 0
+    _, metrics = get(worker.address + "/metrics")
+    assert "slipwatch_facts_total 2.0" in metrics
+    assert 'slipwatch_notifications_total{outcome="delivered",sink="hook"}' in metrics
+
+
+def test_a_worker_without_topics_says_so_and_ends(tmp_path: Path) -> None:
+    with EmbeddedBroker(TopicSettings(prefix="other.")) as elsewhere:
+        environment = environment_of(elsewhere)
+        ran = command(["worker"], environment, tmp_path)
+    assert ran.returncode == 4
+    assert "slipwatch topics create" in ran.stderr
+
+
+def test_a_worker_whose_web_port_is_taken_ends(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        taken = receiver.url.rsplit(":", 1)[1].split("/")[0]
+        environment = environment_of(broker) | {"SLIPWATCH_WEB__PORT": taken}
+        with started(WORKER, environment, tmp_path) as worker:
+            assert worker.wait() == 7
+            assert "address already in use" in worker.text().splitlines()[-1]

@@ -1,0 +1,172 @@
+"""Delivery by a real worker on Apache Kafka: what was decided is told, once where nothing dies."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from schemas.records import Notification, Receipt, decode, encode
+from streams.broker.topics import TopicAdmin
+from streams.settings import KafkaSettings, TopicSettings
+from tests.integration.process import Process, Receiver, command, get, started, wait_until
+from tests.unit.streams_app.test_delivery import notification
+
+SECRET = "whsec_" + "c2xpcHdhdGNoLWludGVncmF0aW9uLXRlc3Rz"
+PARTITIONS = 2
+WAIT_SECONDS = 30.0
+
+
+class Chain:
+    """Topics of our own on the shared broker, and the environment of a worker on them."""
+
+    def __init__(self, bootstrap: str, name: str, directory: Path) -> None:
+        self.bootstrap, self.directory = bootstrap, directory
+        self.prefix = f"{name}."
+        topics = TopicSettings(
+            prefix=self.prefix, engine_partitions=PARTITIONS, fact_partitions=PARTITIONS
+        )
+        kafka = KafkaSettings(bootstrap_servers=bootstrap, timeout_seconds=WAIT_SECONDS)
+        assert all(finding.is_usable for finding in TopicAdmin(kafka).create(topics))
+        self.environment = {
+            "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "SLIPWATCH_TOPICS__PREFIX": self.prefix,
+            "SLIPWATCH_TOPICS__ENGINE_PARTITIONS": str(PARTITIONS),
+            "SLIPWATCH_TOPICS__FACT_PARTITIONS": str(PARTITIONS),
+            "SLIPWATCH_WEB__PORT": "0",
+            "SLIPWATCH_SINKS__WEBHOOKS__HOOK__SECRET": SECRET,
+            "SLIPWATCH_DELIVERY__BACKOFF_SECONDS_MIN": "0.1",
+            "SLIPWATCH_DELIVERY__ATTEMPTS_MAX": "3",
+        }
+
+    @contextmanager
+    def worker(self, hook: str, name: str = "one") -> Iterator[Process]:
+        """A worker that is ready."""
+        environment = self.environment | {"SLIPWATCH_SINKS__WEBHOOKS__HOOK__URL": hook}
+        with started(["worker", "--name", name], environment, self.directory) as process:
+            wait_until(lambda: get(process.address + "/ready")[0] == 200, process.text)
+            yield process
+
+    def producer(self, name: str) -> Producer:
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "transactional.id": self.prefix + name}
+        )
+        producer.init_transactions(WAIT_SECONDS)
+        return producer
+
+    def decide(self, producer: Producer, numbers: range, recipient: str = "planners") -> None:
+        """Produce notifications in the transaction that is open."""
+        for number in numbers:
+            told: Notification = notification(number, recipient, ("hook",))
+            producer.produce(
+                self.prefix + "notifications", encode(told), recipient.encode(), partition=0
+            )
+
+    def tell(self, numbers: range) -> None:
+        producer = self.producer("decides")
+        producer.begin_transaction()
+        self.decide(producer, numbers)
+        producer.commit_transaction(WAIT_SECONDS)
+
+    def receipts(self) -> list[Receipt]:
+        """All receipts, read committed, of partition 0, where all notifications lie."""
+        reader = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "unused",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+            }
+        )
+        where = TopicPartition(self.prefix + "receipts", 0, OFFSET_BEGINNING)
+        _, end = reader.get_watermark_offsets(where, timeout=WAIT_SECONDS)
+        reader.assign([where])
+        found: list[Receipt] = []
+        while len(found) < end:
+            for message in reader.consume(100, 0.2):
+                assert message.error() is None
+                found.append(decode(message.value() or b"", Receipt))
+        reader.close()
+        return found
+
+
+@pytest.fixture
+def chain(bootstrap: str, unique_name: str, tmp_path: Path) -> Chain:
+    return Chain(bootstrap, unique_name, tmp_path)
+
+
+def test_an_aborted_decision_never_leaves(chain: Chain) -> None:
+    with Receiver() as receiver, chain.worker(receiver.url):
+        producer = chain.producer("aborts")
+        for first in range(0, 30, 2):
+            producer.begin_transaction()
+            chain.decide(producer, range(first, first + 1))
+            producer.flush(WAIT_SECONDS)
+            producer.abort_transaction(WAIT_SECONDS)
+            producer.begin_transaction()
+            chain.decide(producer, range(first + 1, first + 2))
+            producer.commit_transaction(WAIT_SECONDS)
+        wait_until(lambda: len(receiver.requests) >= 15)
+        time.sleep(1.0)
+
+    assert receiver.ids() == [f"n{number}" for number in range(1, 30, 2)]
+
+
+def test_a_worker_that_starts_again_delivers_what_is_owed_and_nothing_twice(chain: Chain) -> None:
+    chain.tell(range(5))
+    with Receiver() as receiver:
+        with chain.worker(receiver.url) as worker:
+            wait_until(lambda: len(chain.receipts()) == 5, worker.text)
+            worker.signal(signal.SIGTERM)
+            assert worker.wait() == 0, worker.text()
+        chain.tell(range(5, 8))
+        with chain.worker(receiver.url) as worker:
+            wait_until(lambda: len(chain.receipts()) == 8, worker.text)
+    assert receiver.ids() == [f"n{number}" for number in range(8)]
+
+
+def test_what_a_killed_worker_owed_is_delivered_by_the_next_in_order(chain: Chain) -> None:
+    chain.tell(range(40))
+    with Receiver() as receiver:
+        with chain.worker(receiver.url) as worker:
+            wait_until(lambda: len(receiver.requests) >= 5, worker.text)
+            worker.kill()
+        with chain.worker(receiver.url) as worker:
+            wait_until(lambda: len({r.notification_id for r in chain.receipts()}) == 40)
+    ids = receiver.ids()
+    firsts = list(dict.fromkeys(ids))
+    assert firsts == [f"n{number}" for number in range(40)]
+    # At most the one whose receipt was on its way.
+    assert len(ids) - len(firsts) <= 1
+
+
+def test_a_parked_notification_is_seen_and_sent_anew_on_request(chain: Chain) -> None:
+    with Receiver() as receiver:
+        receiver.answers = [500, 500, 500]
+        with chain.worker(receiver.url) as worker:
+            chain.tell(range(2))
+            wait_until(lambda: len(chain.receipts()) == 2, worker.text)
+            outcomes = [(each.notification_id, each.outcome) for each in chain.receipts()]
+            assert outcomes == [("n0", "parked"), ("n1", "delivered")]
+
+            asked = command(
+                ["notifications", "resend", "n0", "--json"],
+                chain.environment | {"SLIPWATCH_SINKS__WEBHOOKS__HOOK__URL": receiver.url},
+                chain.directory,
+            )
+            assert asked.returncode == 0, asked.stderr
+            wait_until(lambda: len(chain.receipts()) == 4, worker.text)
+    assert [each.outcome for each in chain.receipts()][2:] == ["requested", "delivered"]
+    assert receiver.ids() == ["n0", "n0", "n0", "n1", "n0"]
+
+
+def test_a_worker_that_was_replaced_under_its_name_ends_with_its_code(chain: Chain) -> None:
+    with Receiver() as receiver, chain.worker(receiver.url) as first:
+        with chain.worker(receiver.url):
+            assert first.wait() == 10, first.text()
+        assert "Another process has this worker's name" in first.text()
