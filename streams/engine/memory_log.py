@@ -1,10 +1,10 @@
 """The log in process: partitions, transactions, groups and fencing, without Kafka.
 
 For replay, backtests, tests and simulation. It keeps the promises of `streams.engine.log` that the
-engine rests on: records of an open transaction are hidden behind the stable end, aborted ones are never
-read, markers take offsets, a newer producer of an id fences the older, offsets of a stale group
-member are refused, and a rebalance hands a partition over only when its old owner has let go or
-was expelled.
+engine rests on: records of an open transaction are hidden behind the stable end, aborted ones are
+never read, markers take offsets, a newer producer of an id fences the older, offsets of a stale
+group member are refused, and a rebalance hands a partition over only when its old owner has let go
+or was expelled.
 """
 
 from __future__ import annotations
