@@ -134,6 +134,14 @@ def test_who_was_told_hears_of_the_end_and_of_the_next_episode() -> None:
     assert again.notification.event == Event.REOPENED
 
 
+def test_a_new_episode_is_a_new_first_hearing_even_if_the_end_of_the_last_was_not_seen() -> None:
+    told = told_of(None, alert(BAD), "opened", "freya").told
+    again = told_of(told, alert(BAD, 5, 2), "updated", "freya")
+    assert reason(again) == ("told", "first notification")
+    milder = told_of(told, alert(MILD, 5, 2), "updated", "freya")
+    assert reason(milder) == ("muted", "below minimum severity")
+
+
 def test_whom_it_no_longer_concerns_hears_so_and_sees_nothing_more_of_it() -> None:
     told = told_of(None, alert(BAD), "opened", "freya").told
     left = told_of(told, alert(BAD, 2), "updated", "freya", reaches=False)
