@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from streams.settings import Settings
+from streams.settings import Settings, WebhookSettings
 
 CONFIG_VARIABLE = "SLIPWATCH_CONFIG"
 PREFIX = "SLIPWATCH_"
@@ -273,3 +273,63 @@ def _unknown_variables() -> tuple[str, ...]:
         and name.upper().removeprefix(PREFIX).split("__")[0].lower() not in known
     ]
     return tuple(f"environment {name}: there is no such setting" for name in sorted(unknown))
+
+
+PAGE_HEAD = """\
+# Configuration
+
+Settings come from one file and the environment. The environment goes before the file, the file
+before the defaults. The file is TOML: the one named by `slipwatch --config FILE`, else by the
+variable `SLIPWATCH_CONFIG`, else `slipwatch.toml` in the working directory if it is there. The
+setting `engine.tick_ms` is `tick_ms` in the table `[engine]`, and `SLIPWATCH_ENGINE__TICK_MS` in
+the environment. `slipwatch config show` prints every value with where it came from, and
+`slipwatch check` says what else is missing.
+
+A wrong value stops a command with code 3 and one line for each problem: where it stands, which
+setting, what was found and what was expected. A name in the file that no setting has is an error; a
+variable that begins with `SLIPWATCH_` and that no setting reads is a warning.
+
+Secrets (`sasl_password`, `ssl_key_password`, `secret`) are never shown. Each can be given by a
+file instead, by the setting of the same name with `_file` behind it; not both at once.
+
+```toml
+[kafka]
+bootstrap_servers = "broker-1:9093,broker-2:9093"
+security_protocol = "SASL_SSL"
+sasl_mechanism = "SCRAM-SHA-512"
+sasl_username = "slipwatch"
+sasl_password_file = "/run/secrets/kafka-password"
+ssl_ca_file = "/etc/slipwatch/ca.pem"
+
+[topics]
+replication_factor = 3
+
+[engine]
+group_protocol = "consumer"
+
+[sinks.webhooks.planners]
+url = "https://planning.example.com/slipwatch"
+secret_file = "/run/secrets/planners-webhook"
+```
+
+The same Kafka settings go to both clients in a worker, librdkafka and aiokafka.
+
+## All settings
+
+This table is made from `streams/settings.py` by `make docs`.
+
+"""
+
+
+def configuration_page() -> str:
+    """docs/configuration.md: the text above, and a row for each setting."""
+    rows = [
+        f"| `{value.name}` | {'none' if value.value in (None, '') else f'`{value.value}`'} "
+        f"| {value.says} |"
+        for value in _show(Settings(), (), {})
+    ]
+    rows += [
+        f"| `sinks.webhooks.NAME.{name}` | none | {field.description} |"
+        for name, field in WebhookSettings.model_fields.items()
+    ]
+    return "\n".join((f"{PAGE_HEAD}| setting | default | what it is |", "|---|---|---|", *rows, ""))

@@ -243,8 +243,7 @@ METRICS_PAGE_HEAD = """\
 # Metrics
 
 A worker serves these on `/metrics` of its web server (`web.host`, `web.port`), in Prometheus' text
-format. This page is made from `streams/metrics.py`; a test says so when the two differ, and this
-writes it anew: `python -c "import streams.metrics as m; print(m.describe(), end='')"`.
+format. This page is made from `streams/metrics.py` by `make docs`.
 """
 
 

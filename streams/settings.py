@@ -191,12 +191,6 @@ class EngineSettings(Section):
         default=GroupProtocol.CLASSIC,
         description="`consumer` moves fewer partitions; it needs Apache Kafka 4.0 or later.",
     )
-    clock_skew_seconds_max: float = Field(
-        default=60.0,
-        gt=0,
-        le=86_400,
-        description="No tick while our clock is further from the broker's.",
-    )
 
     @model_validator(mode="after")
     def _heartbeats_fit(self) -> Self:

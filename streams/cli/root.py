@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +117,35 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("slipwatch: this is a fault of slipwatch itself; see above", err=True)
         return Exit.INTERNAL
     return code if isinstance(code, int) else Exit.OK
+
+
+PAGE_HEAD = """\
+# The command line
+
+`slipwatch COMMAND --help` says the same in the terminal. Commands that people read print tables;
+`--json` gives the same for machines. Commands that ask the view take `--view-url` and `--utc`;
+without the latter, times are in the zone of whoever reads. This page is made from the commands by
+`make docs`.
+
+## Exit codes
+
+"""
+
+
+def command_page() -> str:
+    """docs/cli.md: the exit codes, and each command with its help."""
+    codes = ["| code | what it means |", "|---|---|"]
+    codes += [f"| {code.value} | {says} |" for code, says in EXIT_MEANINGS]
+    parts = [PAGE_HEAD + "\n".join(codes)]
+    for name, command in sorted(slipwatch.commands.items()):
+        parts += _described(name, command)
+    return "\n\n".join(parts) + "\n"
+
+
+def _described(name: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=f"slipwatch {name}", max_content_width=96)
+    context.terminal_width = 96
+    yield f"## slipwatch {name}\n\n```text\n{command.get_help(context)}\n```"
+    if isinstance(command, click.Group):
+        for child_name, child in sorted(command.commands.items()):
+            yield from _described(f"{name} {child_name}", child)

@@ -42,6 +42,9 @@ class Chain:
             "SLIPWATCH_SINKS__WEBHOOKS__HOOK__SECRET": SECRET,
             "SLIPWATCH_DELIVERY__BACKOFF_SECONDS_MIN": "0.1",
             "SLIPWATCH_DELIVERY__ATTEMPTS_MAX": "3",
+            # A killed worker is missed after this, and not after ten seconds.
+            "SLIPWATCH_ENGINE__SESSION_TIMEOUT_MS": "3000",
+            "SLIPWATCH_ENGINE__HEARTBEAT_MS": "500",
         }
 
     @contextmanager

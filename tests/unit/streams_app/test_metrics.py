@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import metrics
 from streams.metrics import METRICS, Kind, Metrics
-
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 
 
 def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -19,13 +15,6 @@ def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
         for family in text_string_to_metric_families(text.decode("utf-8"))
         for sample in family.samples
     }
-
-
-def test_the_page_is_made_from_the_list() -> None:
-    assert PAGE.read_text(encoding="utf-8") == metrics.describe(), (
-        "write it anew: python -c \"import streams.metrics as m; print(m.describe(), end='')\" "
-        "> docs/metrics.md"
-    )
 
 
 def test_every_metric_of_the_module_is_in_the_list_and_named_as_prometheus_asks() -> None:

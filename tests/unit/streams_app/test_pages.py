@@ -1,0 +1,26 @@
+"""The pages that are made from the code say what the code says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.cli.root import command_page
+from streams.config import configuration_page
+from streams.metrics import describe
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [
+        ("cli.md", command_page),
+        ("configuration.md", configuration_page),
+        ("metrics.md", describe),
+    ],
+)
+def test_the_page_is_made_from_the_code(page: str, made: Callable[[], str]) -> None:
+    assert (DOCS / page).read_text(encoding="utf-8") == made(), "run: make docs"
