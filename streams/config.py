@@ -280,7 +280,7 @@ PAGE_HEAD = """\
 
 Settings come from one file and the environment. The environment goes before the file, the file
 before the defaults. The file is TOML: the one named by `slipwatch --config FILE`, else by the
-variable `SLIPWATCH_CONFIG`, else `slipwatch.toml` in the working directory if it is there. The
+variable `SLIPWATCH_CONFIG`, else slipwatch.toml in the working directory if it is there. The
 setting `engine.tick_ms` is `tick_ms` in the table `[engine]`, and `SLIPWATCH_ENGINE__TICK_MS` in
 the environment. `slipwatch config show` prints every value with where it came from, and
 `slipwatch check` says what else is missing.

@@ -145,6 +145,10 @@ class TopicAdmin:
         self._address = kafka.bootstrap_servers
         self._timeout_seconds = kafka.timeout_seconds
 
+    def reach(self) -> None:
+        """Return if the broker answers."""
+        self._partition_counts()
+
     def check(self, settings: TopicSettings) -> tuple[TopicFinding, ...]:
         """What is on the broker against the plan, one finding per topic, in the plan's order."""
         planned = plan(settings)

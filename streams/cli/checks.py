@@ -11,7 +11,6 @@ import msgspec
 from streams.broker.topics import BrokerUnreachable, TopicAdmin, TopicState
 from streams.cli.session import Session, finish, json_option, pass_session, print_json
 from streams.cli.view_client import ViewClient, ViewSaysNo, ViewUnreachable
-from streams.clients import kafka_log
 from streams.config import ConfigurationError
 from streams.engine.log import LogError
 from streams.exits import Exit
@@ -115,13 +114,13 @@ def _topics(session: Session) -> list[Checked]:
 
 
 def _published(session: Session, what: str, topic: str, publish: str) -> Checked:
-    log = kafka_log(session.settings)
     try:
-        versions = list(read_published(log, topic))
+        with session.log() as log:
+            versions = list(read_published(log, topic))
     except LogError as error:
         return Checked(what, Verdict.PROBLEM, error.what, error.then)
-    finally:
-        log.close()
+    except BrokerUnreachable as error:
+        return Checked(what, Verdict.PROBLEM, str(error))
     if not versions:
         says = "none is published; " + (
             "the defaults apply" if what == "policy" else "lines are judged without lanes and sites"

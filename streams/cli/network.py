@@ -9,7 +9,6 @@ import click
 
 from schemas.units import instant
 from streams.cli.session import Session, console, finish, json_option, pass_session, print_json
-from streams.clients import kafka_log
 from streams.engine.clock import WallClock
 from streams.exits import Exit
 from streams.published import read_published
@@ -74,7 +73,8 @@ def publish_network(session: Session, folder: Path, as_json: bool) -> None:
 @pass_session
 def show_network(session: Session, as_json: bool) -> None:
     """Show the version that was published last, and how many there are."""
-    versions = list(read_published(kafka_log(session.settings), TOPIC))
+    with session.log() as log:
+        versions = list(read_published(log, TOPIC))
     if not versions:
         console().print("No network is published. To publish one: slipwatch network publish DIR")
         finish(Exit.FINDINGS)

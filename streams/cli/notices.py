@@ -17,7 +17,6 @@ from streams.cli.session import (
     pass_session,
     print_json,
 )
-from streams.clients import kafka_log
 from streams.delivery import DeliveryOutcome, ReceiptId, request_detail
 from streams.engine.clock import WallClock
 from streams.engine.log import Log, LogError
@@ -81,11 +80,8 @@ def resend(session: Session, notification_id: str, sink: str | None, as_json: bo
     It keeps its id, by which a receiver that has it already can drop it. A running worker takes the
     request up at once, another when it starts.
     """
-    log = kafka_log(session.settings)
-    try:
+    with session.log() as log:
         number, offset, found = _find(log, notification_id)
-    finally:
-        log.close()
     sinks = found.sinks if sink is None else (sink,)
     if sink is not None and sink not in found.sinks:
         raise Refused(

@@ -11,7 +11,6 @@ from alerts.loading import PolicyResult, load_policy
 from alerts.policy import Policy
 from schemas.units import instant
 from streams.cli.session import Session, console, finish, json_option, pass_session, print_json
-from streams.clients import kafka_log
 from streams.engine.clock import WallClock
 from streams.exits import Exit
 from streams.published import read_published
@@ -67,7 +66,8 @@ def publish_policy(session: Session, file: Path, as_json: bool) -> None:
 @pass_session
 def show_policy(session: Session, as_json: bool) -> None:
     """Show the policy that was published last, whole, as JSON."""
-    versions = list(read_published(kafka_log(session.settings), TOPIC))
+    with session.log() as log:
+        versions = list(read_published(log, TOPIC))
     if not versions:
         console().print("No policy is published; the defaults apply.")
         console().print("To publish one: slipwatch policy publish FILE")

@@ -25,8 +25,7 @@ from schemas.records import Alert
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UtcMillis, iso, millis
 from streams.cli.display import SEVERITY_STYLES, money, print_table, styled, words
 from streams.cli.session import Refused, Session, json_option, pass_session, print_json
-from streams.clients import kafka_log
-from streams.engine.log import Partition
+from streams.engine.log import Log, Partition
 from streams.exits import Exit
 from streams.ranges import read_whole
 from streams.replay.inputs import InputRow, csv_rows, json_rows, record_rows
@@ -184,21 +183,18 @@ def _file_rows(files: tuple[Path, ...], mapping: Mapping | None) -> Iterator[Inp
 
 
 def _kafka_rows(session: Session) -> Iterator[InputRow]:
-    log = kafka_log(session.settings)
+    with session.log() as log:
+        yield from record_rows(_fact_records(log), FactDecoder())
 
-    def records() -> Iterator[tuple[str, int, bytes]]:
-        for family in Family:
-            count = log.partition_counts([family.value])[family.value]
-            for number in range(count):
-                for record in read_whole(log, Partition(family.value, number)):
-                    value = record.value()
-                    if value is not None:
-                        yield family.value, number, value
 
-    try:
-        yield from record_rows(records(), FactDecoder())
-    finally:
-        log.close()
+def _fact_records(log: Log) -> Iterator[tuple[str, int, bytes]]:
+    for family in Family:
+        count = log.partition_counts([family.value])[family.value]
+        for number in range(count):
+            for record in read_whole(log, Partition(family.value, number)):
+                value = record.value()
+                if value is not None:
+                    yield family.value, number, value
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from streams.cli import (
     answers,
     checks,
     configuration,
+    demo,
     facts,
     letters,
     network,
@@ -60,6 +61,7 @@ class Commands(click.Group):
 COMMANDS: tuple[click.Command, ...] = (
     processes.worker,
     processes.view,
+    demo.demo,
     topics.topics,
     network.network,
     policy.policy,
@@ -119,6 +121,7 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else Exit.OK
 
 
+PAGE_COLUMNS = 96
 PAGE_HEAD = """\
 # The command line
 
@@ -137,15 +140,15 @@ def command_page() -> str:
     codes = ["| code | what it means |", "|---|---|"]
     codes += [f"| {code.value} | {says} |" for code, says in EXIT_MEANINGS]
     parts = [PAGE_HEAD + "\n".join(codes)]
+    root = click.Context(slipwatch, info_name="slipwatch", **slipwatch.context_settings)
     for name, command in sorted(slipwatch.commands.items()):
-        parts += _described(name, command)
+        parts += _described(name, command, root)
     return "\n\n".join(parts) + "\n"
 
 
-def _described(name: str, command: click.Command) -> Iterator[str]:
-    context = click.Context(command, info_name=f"slipwatch {name}", max_content_width=96)
-    context.terminal_width = 96
-    yield f"## slipwatch {name}\n\n```text\n{command.get_help(context)}\n```"
+def _described(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
+    context = click.Context(command, parent, name, terminal_width=PAGE_COLUMNS)
+    yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
     if isinstance(command, click.Group):
         for child_name, child in sorted(command.commands.items()):
-            yield from _described(f"{name} {child_name}", child)
+            yield from _described(child_name, child, context)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +13,10 @@ import click
 import msgspec
 from rich.console import Console
 
+from streams.broker.topics import TopicAdmin
+from streams.clients import kafka_log
 from streams.config import Loaded, load
+from streams.engine.log import Log
 from streams.exits import Exit
 from streams.logs import set_up_logs
 from streams.settings import LogLevel, LogSettings, Settings
@@ -56,6 +61,16 @@ class Session:
         """Send logs to standard error, as the settings say."""
         log = self.settings.log
         set_up_logs(log if level is None else LogSettings(level=level, format=log.format))
+
+    @contextmanager
+    def log(self) -> Iterator[Log]:
+        """A connection to the log; raises BrokerUnreachable as soon as the settings allow."""
+        TopicAdmin(self.settings.kafka).reach()
+        log = kafka_log(self.settings)
+        try:
+            yield log
+        finally:
+            log.close()
 
 
 pass_session = click.make_pass_decorator(Session)

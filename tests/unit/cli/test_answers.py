@@ -1,0 +1,188 @@
+"""What people read of the view's answers. The view here serves the examples of its own API, which
+another test holds to what it really answers; tests/integration asks a real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from console import examples
+from streams.cli.root import slipwatch
+from streams.exits import Exit
+
+Json = dict[str, Any]
+ANSWERS: dict[str, Json] = {
+    "/v1/orders/4711": examples.ORDER,
+    "/v1/alerts": examples.ALERTS,
+    "/v1/alerts/a-5f21c0": examples.ALERT,
+    "/v1/explain": examples.EXPLANATION,
+    "/v1/notifications": examples.NOTIFICATIONS,
+    "/v1/dead-letters": examples.DEAD_LETTERS,
+    "/v1/dead-letters/shipments/2/90113": examples.DEAD_LETTER,
+    "/v1/unlinked": examples.UNLINKED,
+    "/v1/feeds": examples.FEEDS,
+    "/v1/status": examples.STATUS,
+}
+COMMANDS = (
+    (["order", "show", "4711"], examples.ORDER, Exit.OK),
+    (["alerts", "list"], examples.ALERTS, Exit.OK),
+    (["alerts", "show", "a-5f21c0"], examples.ALERT, Exit.OK),
+    (["explain", "ACME/4711#10"], examples.EXPLANATION, Exit.OK),
+    (["notifications", "list"], examples.NOTIFICATIONS, Exit.OK),
+    (["dead-letters", "list"], examples.DEAD_LETTERS, Exit.OK),
+    (["dead-letters", "show", "shipments/2/90113"], examples.DEAD_LETTER, Exit.OK),
+    (["unlinked", "list"], examples.UNLINKED, Exit.OK),
+    (["feeds", "list"], examples.FEEDS, Exit.FINDINGS),
+    (["status"], examples.STATUS, Exit.FINDINGS),
+)
+
+
+class View:
+    """Serves answers by path; `asked` keeps what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        view = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path, _, query = self.path.partition("?")
+                view.asked.append((path, urllib.parse.parse_qs(query)))
+                status, body = view.answer(urllib.parse.unquote(path))
+                self.send_response(status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        if path == "/v1/orders/broken":
+            return 200, b"<html>"
+        if path == "/v1/orders/busy":
+            return 503, b'{"detail": "Not read yet.", "next_step": "Ask again."}'
+        found = ANSWERS.get(path)
+        if found is None:
+            refusal = {"detail": f"Nothing at {path}.", "next_step": "Look.", "candidates": ["B/1"]}
+            return 404, json.dumps(refusal).encode()
+        return 200, json.dumps(found).encode()
+
+    def __enter__(self) -> View:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+
+@pytest.fixture(scope="module")
+def view() -> Iterator[View]:
+    with View() as running:
+        yield running
+
+
+def ask(view: View, *words: str) -> Result:
+    return CliRunner().invoke(slipwatch, [*words, "--view-url", view.url])
+
+
+@pytest.mark.parametrize(("words", "answer", "code"), COMMANDS)
+def test_json_is_the_answer_itself(view: View, words: list[str], answer: Json, code: Exit) -> None:
+    result = ask(view, *words, "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout) == answer
+
+
+@pytest.mark.parametrize(("words", "answer", "code"), COMMANDS)
+def test_every_answer_can_be_read_by_people(
+    view: View, words: list[str], answer: Json, code: Exit
+) -> None:
+    result = ask(view, *words, "--utc")
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "None" not in result.stdout
+
+
+def test_an_order_line_shows_standing_promises_and_next_step(view: View) -> None:
+    text = ask(view, "order", "show", "4711", "--utc").stdout
+    assert "ACME/4711#10  at risk, shipped: Expected on 9 March" in text
+    assert "2026-03-06 (falls due 2026-03-06 17:00 UTC; told by nordwerk-erp" in text
+    assert "arrive by 2026-03-06 17:00 UTC, told by seaways" in text
+    assert "12,500.00 EUR" in text
+    assert "As of tick 8204, 2026-03-02 06:00 UTC." in text
+
+
+def test_times_are_in_the_zone_of_the_reader(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        text = ask(view, "order", "show", "4711").stdout
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "As of tick 8204, 2026-03-02 15:00 JST." in text
+
+
+def test_an_alert_shows_cause_consequences_and_who_was_told(view: View) -> None:
+    text = ask(view, "alerts", "show", "a-5f21c0", "--utc").stdout
+    for expected in (
+        "Shipment SEAWAYS/S-88",
+        "ACME/4711#10",
+        "What it hits: 1",
+        "operations",
+        "owed",
+    ):
+        assert expected in text
+
+
+def test_filters_reach_the_view(view: View) -> None:
+    ask(view, "alerts", "list", "--state", "all", "--severity", "major", "--limit", "7")
+    path, query = view.asked[-1]
+    assert path == "/v1/alerts"
+    assert query == {"severity": ["major"], "limit": ["7"]}
+    ask(view, "dead-letters", "list", "--not-retried")
+    assert view.asked[-1][1]["retried"] == ["false"]
+    ask(view, "explain", "ACME/4711#10", "--tick", "8100")
+    assert view.asked[-1][1] == {"id": ["ACME/4711#10"], "tick": ["8100"]}
+
+
+def test_an_id_with_signs_that_a_url_gives_a_meaning_arrives_whole(view: View) -> None:
+    ask(view, "order", "show", "ACME/47 11#10?x")
+    assert view.asked[-1][0] == "/v1/orders/ACME/47%2011%2310%3Fx"
+
+
+def test_nothing_by_that_id_is_one_answer_with_what_was_perhaps_meant(view: View) -> None:
+    result = ask(view, "order", "show", "B")
+    assert result.exit_code == Exit.FINDINGS
+    assert result.stderr.splitlines() == [
+        "slipwatch: Nothing at /v1/orders/B.",
+        "slipwatch: Look.",
+        "slipwatch: perhaps B/1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [("busy", "Not read yet. Ask again."), ("broken", "is no view")]
+)
+def test_a_view_that_cannot_answer_has_its_own_code(view: View, number: str, said: str) -> None:
+    result = ask(view, "order", "show", number)
+    assert result.exit_code == Exit.VIEW
+    assert said in result.stderr
