@@ -15,6 +15,7 @@ from schemas.records import (
     DecisionKind,
     FeedStatus,
     Notification,
+    Progress,
     Receipt,
     Standing,
     decode,
@@ -26,10 +27,15 @@ from streams.delivery import DeliveryOutcome
 LAST_STAGE = "notices"
 
 
+OVER = frozenset({Progress.DELIVERED, Progress.REJECTED, Progress.CANCELLED, Progress.CLOSED})
+"""Of these lines nothing is still to come."""
+
+
 class LineStanding(msgspec.Struct, frozen=True, gc=False):
     """The part of an `order-status` record that the board needs."""
 
     line_id: str
+    progress: Progress
     standing: Standing
     value_minor: int | None = None
     currency: str | None = None
@@ -169,10 +175,12 @@ class Board:
         )
 
     def stakes(self) -> dict[Standing, Stakes]:
-        """How the lines stand that have not ended, and what they are worth."""
+        """How the lines stand of which something is still to come, and what they are worth."""
         counts: Counter[Standing] = Counter()
         values: dict[Standing, Counter[str]] = {}
         for line in self.lines.values():
+            if line.progress in OVER:
+                continue
             counts[line.standing] += 1
             if line.value_minor is not None and line.currency is not None:
                 worth = values.setdefault(line.standing, Counter())

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Self
 
 from alerts.loading import read_policy
-from schemas.units import DAY_MS, instant
+from schemas.units import instant
 from streams.broker.embedded import EmbeddedBroker
-from streams.engine.clock import FileClock
 from streams.demo.board import Board
 from streams.demo.feeding import Feeder
 from streams.demo.following import Follower
-from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, TICK_MS, DemoOptions
+from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, LAST_ROUND_MS, TICK_MS, DemoOptions
 from streams.demo.processes import START_SECONDS_MAX, Child
 from streams.demo.scene import Display, Scene
+from streams.demo.words import days
+from streams.engine.clock import FileClock
 from streams.exits import Exit
 from streams.publishing import Publication
 from streams.sending import Sender
@@ -65,8 +66,10 @@ class Demonstration:
         self.started_seconds = 0.0
         self.ran_seconds = 0.0
         self.past_facts = 0
+        self.past_ticks = 0
         self.past_seconds = 0.0
         self.first_alert_seconds: float | None = None
+        self.place: Place | None = None
         self._display = display
         self._begun = time.monotonic()
         self._stack = ExitStack()
@@ -83,35 +86,35 @@ class Demonstration:
             signal.signal(number, signal.SIG_IGN)
         self._stack.close()
 
-    def start(self) -> Place:
-        """Starts broker, worker and view, publishes network and policy, tells the past."""
-        options, stack = self.options, self._stack
+    def start(self) -> None:
+        """Starts broker, worker and view, publishes network and policy, tells the past, and waits
+        until it is dealt with."""
+        stack = self._stack
         self._display.prepare("Starting a broker, a worker and a view on this machine")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipwatch-demo-")))
         broker = stack.enter_context(EmbeddedBroker(TopicSettings()))
-        self._clock = FileClock.create(folder / CLOCK_FILE, CHAIN_BEGAN_AT)
-        stack.callback(self._clock.close)
+        clock = FileClock.create(folder / CLOCK_FILE, CHAIN_BEGAN_AT)
+        stack.callback(clock.close)
         settings = Settings(kafka=KafkaSettings(bootstrap_servers=broker.bootstrap))
         configuration = _write_configuration(folder, settings)
         self._follower = Follower(settings, self.board)
         stack.callback(self._follower.close)
         stack.callback(self._stop_children)
-        clock = ("--clock-file", str(folder / CLOCK_FILE))
-        worker = self._child("worker", configuration, Exit.ENGINE, "--name", "demo", *clock)
-        view = self._child("view", configuration, Exit.VIEW)
+        named = ("--name", "demo", "--clock-file", str(folder / CLOCK_FILE))
+        worker = self._child("worker", configuration, Exit.ENGINE, *named)
         self._publish(settings)
-        self._feeder = Feeder(settings, self.simulation, self._clock)
-        self._feeder.tell_past(options.began_at)
+        self._feeder = Feeder(settings, self.simulation, clock)
+        self._feeder.tell(self.options.began_at - LAST_ROUND_MS)
         self.past_facts = self._feeder.sent
-        place = Place(folder, broker.bootstrap, self._address(view), self._address(worker))
+        view = self._child("view", configuration, Exit.VIEW)
+        worker_address = self._address(worker)
+        self._catch_up()
+        self.place = Place(folder, broker.bootstrap, self._address(view), worker_address)
         self.started_seconds = time.monotonic() - self._begun
-        self._place = place
-        return place
 
     def run(self) -> None:
         """Lets simulated time pass for the seconds that were asked for, then waits until all that
         was told is judged and everybody who is to hear of it has."""
-        self._catch_up()
         start = time.monotonic()
         while (elapsed := time.monotonic() - start) < self.options.seconds:
             self._step(elapsed, self.options.speed)
@@ -130,10 +133,11 @@ class Demonstration:
             self.board.news_since()
 
     def _catch_up(self) -> None:
-        """Waits until the worker has dealt with the past, and only then lets it be the present.
+        """Waits until the worker has dealt with the past, and only then moves the clock behind it.
 
-        A number that points at another number takes a tick a step to reach its lines: a clock that
-        already stood here would have what is still on its way taken for missing.
+        A number that points at another number takes a tick a step to reach its lines: at a clock
+        that had moved already, what is still on its way would be taken for missing. What was said
+        last comes with the move, since a source counts as heard when a tick hears it.
         """
         start = time.monotonic()
         board, done = self.board, None
@@ -141,8 +145,9 @@ class Demonstration:
             self._look()
             if done is None and board.taken >= self.past_facts:
                 done = board.done
-            self._show(0.0, f"Reading the past {HISTORY_MS // DAY_MS} days of the chain")
-        self._feeder.switch_on(self.options.began_at)
+            self._show(0.0, f"Reading the past {days(HISTORY_MS)} of the chain", is_past=True)
+        self._feeder.move(self.options.began_at)
+        self.past_ticks = board.done
         self.past_seconds = time.monotonic() - start
 
     def _step(self, elapsed: float, speed: float) -> None:
@@ -162,7 +167,7 @@ class Demonstration:
         board = self.board
         return board.done_at >= self._feeder.now and board.delivered == len(board.notified)
 
-    def _show(self, elapsed: float, note: str = "") -> None:
+    def _show(self, elapsed: float, note: str = "", *, is_past: bool = False) -> None:
         seconds = time.monotonic()
         if seconds - self._shown < SHOW_SECONDS:
             return
@@ -178,11 +183,13 @@ class Demonstration:
             board=board,
             news=tuple(board.news_since()),
             now=self._feeder.now,
+            clock_seconds=seconds,
             elapsed_seconds=elapsed,
             facts=board.taken,
             facts_per_second=round((board.taken - taken) / passed),
             ticks_per_second=(board.done - done) / passed,
-            view_address=self._place.view_address,
+            view_address=self.place.view_address if self.place else "",
+            is_past=is_past,
             note=note,
         )
         self._display.show(scene)

@@ -16,8 +16,8 @@ from schemas.codec import encode_fact
 from schemas.units import UtcMillis
 from streams.broker.topics import BrokerUnreachable, full_name
 from streams.clients import librdkafka_config
-from streams.engine.clock import FileClock
 from streams.demo.options import STEP_SECONDS_MAX
+from streams.engine.clock import FileClock
 from streams.sending import PARTITIONER, fact_key
 from streams.settings import Settings
 from streams.simulator.simulation import Emission, Simulation
@@ -50,13 +50,14 @@ class Feeder:
             }
         )
 
-    def tell_past(self, to: UtcMillis) -> None:
+    def tell(self, to: UtcMillis) -> None:
         """Sends all that was said up to a moment; the clock stays where it is."""
         self._send(self._simulation.advance(to))
 
-    def switch_on(self, at: UtcMillis) -> None:
-        """Moves the clock to where the past ends."""
-        self._clock.set(at)
+    def move(self, to: UtcMillis) -> None:
+        """Sends all that was said up to a moment, and then makes it the present."""
+        self.tell(to)
+        self._clock.set(to)
 
     def step(self, seconds: float, speed: float, taken: int) -> None:
         """Sends what is due `seconds` (monotonic) into the run, and moves the clock.
@@ -67,9 +68,7 @@ class Feeder:
         if before is None or self.sent - taken > WAITING_FACTS_MAX:
             return
         passed = min(seconds - before, STEP_SECONDS_MAX)
-        to = self._clock.now() + int(passed * 1_000 * speed)
-        self._send(self._simulation.advance(to))
-        self._clock.set(to)
+        self.move(self._clock.now() + int(passed * 1_000 * speed))
 
     @property
     def now(self) -> UtcMillis:

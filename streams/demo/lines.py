@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from alerts.texts import money_text
+from alerts.findings import severity_rank
 from schemas.records import Alert, AlertState
+from schemas.units import millis
 from streams.demo.scene import Scene
-from streams.demo.words import moment, shown_stakes
+from streams.demo.words import (
+    STANDING_STYLES,
+    STANDING_WORDS,
+    at_stake,
+    moment,
+    short_values,
+    what_happened,
+)
 
 STATUS_SECONDS = 5.0
+PAST_SHOWN = 5
 
 
 class PlainLines:
-    """One line for each alert that opens, reopens or is resolved, and a status now and then."""
+    """One line for each alert that opens or reopens, and a status every five seconds.
+
+    Of the alerts of the past only the worst are shown, when time begins to move.
+    """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._status_at = 0.0
+        self._past: dict[str, Alert] | None = {}
 
     def prepare(self, what: str) -> None:
         """Says what is being started."""
@@ -25,11 +38,51 @@ class PlainLines:
 
     def show(self, scene: Scene) -> None:
         """The news, and every five seconds how things stand."""
+        if scene.is_past:
+            if self._past is not None:
+                self._past.update((alert.alert_id, alert) for alert in scene.news)
+            return
+        self._tell_past()
         for alert in scene.news:
-            self._write(f"{moment(scene.now)}  {_line(alert)}")
+            if alert.state is AlertState.OPEN:
+                self._write(_line(alert))
         if scene.elapsed_seconds >= self._status_at:
-            self._status_at += STATUS_SECONDS
+            self._status_at = scene.elapsed_seconds + STATUS_SECONDS
             self._write(_status(scene))
 
     def close(self) -> None:
         """Nothing is left to do."""
+
+    def _tell_past(self) -> None:
+        if self._past is None:
+            return
+        opened = [alert for alert in self._past.values() if alert.state is AlertState.OPEN]
+        self._past = None
+        opened.sort(key=lambda alert: (-severity_rank(alert.severity), alert.alert_id))
+        self._write(f"{len(opened)} alerts are open from the past; the worst of them:")
+        for alert in opened[:PAST_SHOWN]:
+            self._write(_line(alert))
+
+
+def _line(alert: Alert) -> str:
+    stake = at_stake(alert)
+    return (
+        f"{moment(millis(alert.updated_at))}  {what_happened(alert)}  {alert.severity.value}  "
+        f"{alert.title}{f' ({stake})' if stake else ''}. {alert.cause} {alert.next_step}"
+    )
+
+
+def _status(scene: Scene) -> str:
+    board = scene.board
+    stakes = board.stakes()
+    promises = ", ".join(
+        f"{stakes[each].lines} {STANDING_WORDS[each]}"
+        + (f" ({short_values(stakes[each].values)})" if stakes[each].values else "")
+        for each in STANDING_STYLES
+    )
+    blind = [feed.source for feed in board.feeds.values() if feed.blind]
+    return (
+        f"{moment(scene.now)}  -- {len(board.open_alerts)} alerts open; order lines: {promises}; "
+        f"feeds: {len(board.feeds)}, blind: {', '.join(sorted(blind)) or 'none'}; "
+        f"{scene.facts_per_second} facts/s, {scene.ticks_per_second:.1f} ticks/s"
+    )

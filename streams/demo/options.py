@@ -15,8 +15,11 @@ SPEED_DEFAULT = 57_600.0
 TICK_MS = 250
 """Time between ticks of the worker: four simulated hours at the default speed."""
 
-HISTORY_MS: UtcMillis = 30 * DAY_MS
+HISTORY_MS: UtcMillis = 21 * DAY_MS
 """How long the chain had been running when Slipwatch is switched on: orders are on their way."""
+
+LAST_ROUND_MS: UtcMillis = 30 * HOUR_MS
+"""Within so long every source speaks, the nightly one with its grace."""
 
 CHAIN_BEGAN_AT: UtcMillis = millis(dt.datetime(2026, 3, 2, tzinfo=dt.UTC))
 """The same in each run, so that a seed gives the same facts; its calendars know two years."""
@@ -32,7 +35,6 @@ class DemoOptions:
     seconds: float = SECONDS_DEFAULT
     seed: int = SEED_DEFAULT
     speed: float = SPEED_DEFAULT
-    keep: bool = False
 
     @property
     def began_at(self) -> UtcMillis:

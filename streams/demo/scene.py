@@ -13,17 +13,23 @@ from streams.demo.options import DemoOptions
 
 @dataclass(frozen=True)
 class Scene:
-    """One moment. `news` are alerts that opened, reopened or were resolved since the last one."""
+    """One moment. `news` are alerts that opened, reopened or were resolved since the last one.
+
+    `clock_seconds` counts on from moment to moment, `elapsed_seconds` since time began to move.
+    `is_past`: the worker is still reading what was said before it was switched on.
+    """
 
     options: DemoOptions
     board: Board
     news: tuple[Alert, ...]
     now: UtcMillis
+    clock_seconds: float
     elapsed_seconds: float
     facts: int
     facts_per_second: int
     ticks_per_second: float
     view_address: str
+    is_past: bool = False
     note: str = ""
 
 

@@ -73,6 +73,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     uncaught: tuple[UncaughtFault, ...]
     false_alarms: int
     false_alarms_by_reason: tuple[FalseAlarmCount, ...]
+    example: str | None
+    """A line of the fault that was caught last: it is still known at the end."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +95,11 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis, tolerance_m
     whole = score(truth, fired(board.verdicts), tolerance_ms)
     scored = [each for each in whole.faults if _latest_at(each) > began_at]
     caught = [each for each in scored if each.in_time]
+    last = max(
+        (each for each in caught if each.early_ms is not None),
+        key=lambda each: (each.injection.at, each.injection.id),
+        default=None,
+    )
     early = sorted(each.early_ms for each in caught if each.early_ms is not None)
     return Faults(
         injected=len(scored) + whole.open + whole.harmless,
@@ -107,6 +114,7 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis, tolerance_m
         uncaught=tuple(_uncaught(each, truth, board) for each in scored if not each.in_time),
         false_alarms=len(whole.false_alarms),
         false_alarms_by_reason=_false_alarms(whole),
+        example=None if last is None else last.injection.expected[0].subject,
     )
 
 

@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts.texts import CURRENCY_DIGITS
+from alerts.texts import CURRENCY_DIGITS, money_text
+from schemas.records import Alert, AlertState, Severity, Standing
 from schemas.units import UtcMillis, instant
 
+SEVERITY_STYLES = {
+    Severity.CRITICAL: "bold white on red",
+    Severity.MAJOR: "bold red",
+    Severity.WARNING: "yellow",
+    Severity.INFO: "cyan",
+}
+STANDING_STYLES = {
+    Standing.LATE: "bold red",
+    Standing.AT_RISK: "yellow",
+    Standing.BLIND: "magenta",
+    Standing.UNKNOWN: "dim",
+    Standing.ON_TIME: "green",
+}
+"""The standings of lines that have not ended, the worst first."""
+
+STANDING_WORDS = {
+    Standing.LATE: "late",
+    Standing.AT_RISK: "at risk",
+    Standing.BLIND: "blind",
+    Standing.UNKNOWN: "no promise yet",
+    Standing.ON_TIME: "on time",
+}
 _SCALES = ((1_000_000_000, "bn"), (1_000_000, "M"), (1_000, "k"))
 
 
@@ -15,7 +38,12 @@ def moment(at: UtcMillis) -> str:
     return instant(at).strftime("%a %Y-%m-%d %H:%M")
 
 
-def clock(seconds: float) -> str:
+def short_moment(at: UtcMillis) -> str:
+    """02-13 04:00."""
+    return instant(at).strftime("%m-%d %H:%M")
+
+
+def stopwatch(seconds: float) -> str:
     """0:07, 1:00."""
     whole = int(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
@@ -26,7 +54,7 @@ def short_money(value_minor: int, currency: str) -> str:
     value = value_minor / 10 ** CURRENCY_DIGITS.get(currency, 2)
     for scale, name in _SCALES:
         # 999,950 reads 1.0 M, not 1,000 k.
-        if value >= scale * 0.99995:
+        if value >= scale * 0.9995:
             shown = value / scale
             return f"{shown:.0f} {name}" if shown >= 100 else f"{shown:.1f} {name}"
     return f"{value:.0f}"
@@ -39,7 +67,32 @@ def short_values(values: Mapping[str, int]) -> str:
     )
 
 
-def every(speed: float) -> str:
+def pace(speed: float) -> str:
     """How fast time runs: a day every 1.5 s."""
     seconds = 86_400 / speed
-    return f"a day every {seconds:.2g} s" if seconds >= 0.1 else f"{1 / seconds:.0f} days a second"
+    return f"a day every {seconds:.3g} s" if seconds >= 0.1 else f"{1 / seconds:.0f} days a second"
+
+
+def what_happened(alert: Alert) -> str:
+    """opened, reopened, resolved."""
+    if alert.state is AlertState.RESOLVED:
+        return "resolved"
+    return "opened" if alert.episode == 1 else "reopened"
+
+
+def at_stake(alert: Alert) -> str:
+    """What the alert puts at stake, of whom, and until when: 1,200.00 EUR, due 2026-04-12."""
+    parts = []
+    if alert.value_at_risk:
+        parts.append(f"{money_text(alert.value_at_risk)} at risk")
+    if alert.due_at is not None:
+        parts.append(f"due {alert.due_at:%Y-%m-%d}")
+    if alert.accounts:
+        parts.append(f"account {', '.join(alert.accounts)}")
+    return ", ".join(parts)
+
+
+def days(span_ms: UtcMillis) -> str:
+    """1 day, 40 days."""
+    whole = round(span_ms / 86_400_000)
+    return "1 day" if whole == 1 else f"{whole} days"

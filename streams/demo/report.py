@@ -1,0 +1,171 @@
+"""What is left when a demo has ended: one record for machines, the same in words for people."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import msgspec
+
+from alerts.texts import counted
+from schemas.units import DAY_MS, HOUR_MS, instant
+from streams.demo.demonstration import Demonstration
+from streams.demo.summary import Alerts, Faults, count_alerts, judge
+from streams.demo.words import days
+
+UNCAUGHT_SHOWN = 5
+
+
+class Notifications(msgspec.Struct, frozen=True, kw_only=True):
+    """Notifications that were decided, and those that every sink has a receipt for."""
+
+    decided: int
+    delivered: int
+    by_recipient: dict[str, int]
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """How much went through: `past` facts were told before time began to move, in `past_seconds`
+    of waiting; `per_second` is over the seconds of the run."""
+
+    facts: int
+    past: int
+    past_seconds: float
+    per_second: int
+    ticks: int
+    ticks_per_second: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The demo in one record. `first_alert_seconds` counts from the start of the command."""
+
+    seed: int
+    speed: float
+    seconds: float
+    simulated_from: dt.datetime
+    simulated_to: dt.datetime
+    started_seconds: float
+    first_alert_seconds: float | None
+    faults: Faults
+    alerts: Alerts
+    notifications: Notifications
+    flow: Flow
+    dead_letters: int
+    parked_keys: int
+    example: str | None
+    """A line whose fault was caught early, to look at."""
+
+
+def make_report(demo: Demonstration) -> Report:
+    """The report on a demo that has run."""
+    options, board = demo.options, demo.board
+    faults = judge(demo.simulation, board, options.began_at, options.tolerance_ms)
+    seconds = max(demo.ran_seconds, 0.001)
+    first = demo.first_alert_seconds
+    return Report(
+        seed=options.seed,
+        speed=options.speed,
+        seconds=round(demo.ran_seconds, 1),
+        simulated_from=instant(options.began_at),
+        simulated_to=instant(demo.simulation.now),
+        started_seconds=round(demo.started_seconds, 1),
+        first_alert_seconds=None if first is None else round(first, 1),
+        faults=faults,
+        alerts=count_alerts(board),
+        notifications=Notifications(
+            decided=len(board.notified),
+            delivered=board.delivered,
+            by_recipient=dict(sorted(board.recipients.items())),
+        ),
+        flow=Flow(
+            facts=board.taken,
+            past=demo.past_facts,
+            past_seconds=round(demo.past_seconds, 1),
+            per_second=round((board.taken - demo.past_facts) / seconds),
+            ticks=board.done,
+            ticks_per_second=round((board.done - demo.past_ticks) / seconds, 1),
+        ),
+        dead_letters=board.dead_letters,
+        parked_keys=len(board.parked),
+        example=faults.example,
+    )
+
+
+def told(report: Report, *, keep: bool) -> Iterator[str]:
+    """The report in words, line by line."""
+    faults, flow, sent = report.faults, report.flow, report.notifications
+    span = days(
+        round((report.simulated_to - report.simulated_from) / dt.timedelta(days=1)) * DAY_MS
+    )
+    yield (
+        f"Slipwatch watched {span} of a chain in {report.seconds:.0f} s "
+        f"(seed {report.seed}); the first alert came {report.first_alert_seconds or 0:.1f} s "
+        "after the start."
+    )
+    yield ""
+    yield from _faults_told(faults)
+    yield ""
+    yield (
+        f"alerts          {report.alerts.raised}: {report.alerts.open} open, "
+        f"{report.alerts.resolved} resolved by themselves"
+    )
+    recipients = ", ".join(f"{name} {count}" for name, count in sent.by_recipient.items())
+    yield (
+        f"notifications   {sent.decided}, of which {sent.delivered} are delivered and receipted"
+        + (f" ({recipients})" if recipients else "")
+    )
+    yield (
+        f"facts           {flow.facts:,}: {flow.past:,} of the past in {flow.past_seconds:.1f} s, "
+        f"then {flow.per_second:,} a second"
+    )
+    yield f"ticks           {flow.ticks:,}, {flow.ticks_per_second:.1f} a second"
+    if report.dead_letters or report.parked_keys:
+        yield f"refused         {report.dead_letters} facts; {report.parked_keys} keys are parked"
+    yield ""
+    yield from _next_told(report, keep=keep)
+
+
+def _faults_told(faults: Faults) -> Iterator[str]:
+    yield (
+        f"faults          {faults.injected} injected: {faults.due} to be told by now, "
+        f"{faults.open} not yet, {faults.harmless} harmless"
+    )
+    caught = f"caught          {faults.caught} of {faults.due} in time"
+    if faults.early_hours_median is not None:
+        early = days(faults.early_hours_median * HOUR_MS)
+        caught += f", half of them {early} or more before the date that they break"
+    yield caught
+    for each in faults.by_kind:
+        if each.due:
+            name = each.kind.replace("_", " ")
+            yield f"                  {name:<18}{each.caught:>4} of {each.due}"
+    yield f"told late       {faults.late}"
+    yield f"missed          {faults.missed}"
+    for fault in faults.uncaught[:UNCAUGHT_SHOWN]:
+        how = f"{counted(fault.late_hours, 'hour')} late" if fault.late_hours else "missed"
+        yield f"                  {how}: {fault.subject}, {fault.says}: {fault.why}"
+    if len(faults.uncaught) > UNCAUGHT_SHOWN:
+        yield f"                  and {len(faults.uncaught) - UNCAUGHT_SHOWN} more"
+    yield f"false alarms    {faults.false_alarms}"
+    for alarm in faults.false_alarms_by_reason:
+        name = alarm.rule.replace("_", " ")
+        yield f"                  {alarm.alerts} {name}: {alarm.reason}, as for {alarm.example}"
+
+
+def _next_told(report: Report, *, keep: bool) -> Iterator[str]:
+    example = f"'{report.example}'" if report.example else "ID"
+    yield "What to try next:"
+    commands = [
+        ("slipwatch alerts list", "what is wrong now, the worst first"),
+        (f"slipwatch explain {example}", "why, from the facts up, and who was told"),
+        (f"slipwatch order show {example}", "where it is, what was promised, what comes next"),
+        ("slipwatch status", "how far time has come, and what needs a person"),
+    ]
+    if keep:
+        commands.append(("slipwatch notifications list", "who was told what"))
+    else:
+        kept = f"slipwatch demo --keep --seed {report.seed}"
+        commands.insert(0, (kept, "the same, and it stays for the commands below"))
+    width = max(len(command) for command, _ in commands) + 2
+    for command, says in commands:
+        yield f"  {command:<{width}}{says}"
