@@ -46,7 +46,8 @@ class StageProgress(Record, frozen=True, kw_only=True):
 
     Also the engine's own memory of where to go on: `offset` is the first record of the input that
     is not yet part of the state, `within` and `after` a large tick that is only partly done;
-    `network`, `policy`, `rules` and `held` are those of the last tick that was done.
+    `network`, `policy`, `rules` and `held` are those of the last tick that was done; `pending` are
+    the rows that the stage sent to itself, to be taken at the next tick.
     """
 
     stage: str
@@ -63,4 +64,5 @@ class StageProgress(Record, frozen=True, kw_only=True):
     policy: str = ""
     rules: str = ""
     held: tuple[str, ...] = ()
+    pending: int = 0
     counts: dict[str, int] = {}

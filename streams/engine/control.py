@@ -109,6 +109,13 @@ class Control:
         standing = [self.progress_of(stage, partition) for partition in partitions]
         return min((each.tick if each is not None else 0 for each in standing), default=0)
 
+    def pending(self) -> int:
+        """Rows that stages sent to themselves at the latest tick, to be taken at the next."""
+        if self.tick is None:
+            return 0
+        n = self.tick.n
+        return sum(each.pending for each in list(self.progress.values()) if each.tick == n)
+
     def _take(self, record: Record) -> None:
         value = record.value()
         if value is None:

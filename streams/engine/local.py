@@ -92,10 +92,11 @@ class LocalEngine:
         self.log.append(topic, key, value, partition)
 
     def tick(self, at: UtcMillis) -> Tick:
-        """Cuts at `at` and runs every stage; cuts again while the tick was not complete."""
+        """Cuts at `at` and runs every stage; cuts again while the tick was not complete, or left
+        rows on their way to their lines."""
         while True:
             tick = self.cut(at)
-            if tick.complete:
+            if tick.complete and not self._ticker.settles():
                 return tick
 
     def cut(self, at: UtcMillis) -> Tick:

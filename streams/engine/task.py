@@ -70,6 +70,11 @@ class _Arriving:
     seen: set[str] = field(default_factory=set)
     header: TickHeader | None = None
 
+    def end(self, header: TickHeader) -> None:
+        """One upstream has ended the tick; it is complete only if all of them say so."""
+        if self.header is None or self.header.complete:
+            self.header = header
+
 
 def progress_key(stage: str, topic: str, partition: int) -> str:
     """The key of a task's record in `progress`."""
@@ -164,7 +169,7 @@ class KeyedTask:
         arriving.rows.extend(batch.rows)
         if batch.header is not None:
             arriving.seen.add(batch.upstream)
-            arriving.header = batch.header
+            arriving.end(batch.header)
 
     def ready(self) -> TickHeader | None:
         """The header of the tick that can be evaluated now, if all of it has arrived."""
@@ -194,7 +199,9 @@ class KeyedTask:
         out = self._evaluate(chunk, context)
         self._evaluated_to = chunk[-1] if chunk else self._evaluated_to
         finished = self._done_keys + len(chunk) >= len(keys)
-        self._next_progress = self._advanced(header, finished, len(chunk))
+        self._next_progress = self._advanced(
+            header, finished, len(chunk), self._pending(out, header)
+        )
         records = self._records(out, header, finished)
         return Written(records, finished, len(chunk))
 
@@ -234,7 +241,8 @@ class KeyedTask:
             network,
             policy,
             self._partitions,
-            renewed=was.tick > 0 and before != (header.network, header.policy, header.rules),
+            self.input.number,
+            renewed=before != (header.network, header.policy, header.rules),
             held_changed=was.held != header.held,
         )
 
@@ -286,10 +294,22 @@ class KeyedTask:
             self.parked.unpark(key, out)
         return out
 
-    def _advanced(self, header: TickHeader, finished: bool, keys: int) -> StageProgress:
+    def _pending(self, out: Outputs, header: TickHeader) -> int:
+        """Rows of this tick so far that wait for the next one."""
+        before = self._progress.pending if self._progress.within == header.n else 0
+        later = [len(rows) for (_, tick, _), rows in out.rows.items() if tick > header.n]
+        return before + sum(later)
+
+    def _advanced(
+        self, header: TickHeader, finished: bool, keys: int, pending: int
+    ) -> StageProgress:
         if not finished:
             return msgspec.structs.replace(
-                self._progress, within=header.n, after=self._evaluated_to, worker=self._worker
+                self._progress,
+                within=header.n,
+                after=self._evaluated_to,
+                worker=self._worker,
+                pending=pending,
             )
         later = [each.first_offset for n, each in self._arriving.items() if n > header.n]
         return msgspec.structs.replace(
@@ -304,6 +324,7 @@ class KeyedTask:
             policy=header.policy,
             rules=header.rules,
             held=header.held,
+            pending=pending,
             counts={"keys": self._done_keys + keys, "state": len(self.store)},
         )
 
@@ -318,6 +339,10 @@ class KeyedTask:
             OutRecord(PARKED_TOPIC, number, key, value) for key, value in self.parked.changes()
         ]
         records += for_readers(out, header.n)
+        if self._next_progress.pending:
+            # What is still on its way to its line may be news: nothing is concluded from its
+            # absence before the next tick, which the ticker then writes at once.
+            header = msgspec.structs.replace(header, complete=False)
         records += batches(
             out, self.name, header, self.stage.output_topic if finished else None, self._partitions
         )

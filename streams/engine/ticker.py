@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from alerts.rules import RULES_VERSION
 from schemas.records import encode
 from schemas.ticks import HeldPartition, Tick
@@ -91,6 +93,13 @@ class TickPlan:
             policy=policy,
             rules=RULES_VERSION,
             ticker=self._settings.name,
+        )
+
+    def settling(self, last: Tick) -> Tick:
+        """A tick right after the last one that takes in no more facts, so that what is still on
+        its way between numbers reaches its line before anything is concluded from absence."""
+        return msgspec.structs.replace(
+            last, n=last.n + 1, at=instant(millis(last.at) + 1), ticker=self._settings.name
         )
 
     def _start(
@@ -194,10 +203,18 @@ class Ticker:
         n = max(self._written, last.n if last is not None else 0)
         return n if n > self._control.done(self._stage, self._partitions) else None
 
+    def settles(self) -> bool:
+        """Whether the last tick was complete but left rows on their way to their lines."""
+        last = self._control.tick
+        return last is not None and last.complete and self._control.pending() > 0
+
     def step(self) -> bool:
         """Writes the next tick if it is time and none is in flight; says whether it did."""
         if self.flight() is not None:
             return False
+        if self.settles():
+            self.cut()
+            return True
         if time.monotonic() - self._written_s < self._settings.interval_ms / 1000:
             return False
         if self.trouble:
@@ -214,11 +231,12 @@ class Ticker:
 
     def cut(self) -> Tick:
         """Writes the next tick now. The clock is read before the offsets."""
-        assert self._producer is not None, "open() comes first"
+        last = self._control.tick
+        if last is not None and self.settles():
+            return self._write(self._plan.settling(last))
         now = self._clock.now()
         counts = self._log.partition_counts(FACT_TOPICS)
         partitions = [Partition(t, p) for t in FACT_TOPICS for p in range(counts[t])]
-        last = self._control.tick
         begins = self._log.begin_offsets(partitions) if last is None else {}
         tick = self._plan.next(
             last,
@@ -228,6 +246,10 @@ class Ticker:
             self._control.latest_network,
             self._control.latest_policy,
         )
+        return self._write(tick)
+
+    def _write(self, tick: Tick) -> Tick:
+        assert self._producer is not None, "open() comes first"
         self._producer.begin()
         try:
             self._producer.produce(TICKS.topic, TICKS.number, None, encode(tick))

@@ -211,11 +211,21 @@ def _confirmed_quantity(group: Sequence[OrderFact], ordered: Quantity) -> Quanti
 def _by_shipment(facts: Sequence[ShipmentFact]) -> dict[str, list[ShipmentFact]]:
     """The facts of each leg, legs in the order of their names.
 
+    A carrier's number that some fact names beside a shipment's is another name of that shipment.
     A fact that names only the line belongs to the line's one shipment if there is just one.
     """
+    names = sorted(
+        (fact.carrier_ref, fact.shipment_ref)
+        for fact in facts
+        if fact.carrier_ref is not None and fact.shipment_ref is not None
+    )
+    shipment_of = dict(reversed(names))
     legs: dict[str, list[ShipmentFact]] = {}
     for fact in facts:
-        legs.setdefault(fact.shipment_ref or fact.carrier_ref or "", []).append(fact)
+        name = fact.shipment_ref
+        if name is None and fact.carrier_ref is not None:
+            name = shipment_of.get(fact.carrier_ref, fact.carrier_ref)
+        legs.setdefault(name or "", []).append(fact)
     if "" in legs and len(legs) == 2:
         (name,) = (name for name in legs if name)
         legs = {name: sorted(legs[""] + legs[name], key=canonical)}
@@ -243,6 +253,7 @@ class _LegParts:
     damaged: Quantity = 0
     returned: Quantity = 0
     last_news: Happened | None = None
+    held_up: Happened | None = None
 
 
 def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
@@ -270,6 +281,7 @@ def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
         parts.damaged,
         parts.returned,
         parts.last_news,
+        parts.held_up,
     )
 
 
@@ -288,6 +300,7 @@ def _take(parts: _LegParts, fact: ShipmentFact) -> None:
         parts.arrived, parts.stop = news, fact.stop
     elif kind == "exception":
         parts.exception = None if fact.resolved else news
+        parts.held_up = parts.held_up if fact.resolved else news
     elif kind == "returned":
         if names_line:
             parts.returned += fact.quantity or 0

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from alerts.findings import Finding
+from alerts.findings import Finding, alert_id_of
 from alerts.incidents import Incident, advance
 from alerts.notices import for_audience, recipients
 from schemas.records import Alert
@@ -126,13 +126,14 @@ class Incidents:
         )
         if step.incident is None:
             store.delete(key)
+            out.record("alerts", alert_id_of(key), None)
             return
         if step.decision is not None:
             out.record("decisions", step.decision.subject, step.decision)
         told = old.recipients if old is not None else ()
         if step.alert is not None:
             out.record("alerts", step.alert.alert_id, step.alert)
-            told = _tell(step.alert, step.event, told, tick, out)
+            told = _tell(step.alert, step.event, findings, told, tick, out)
         store.put(key, _encode(IncidentState(STATE_VERSION, step.due, step.incident, told)))
 
     def _take(self, key: str, rows: Sequence[Row], store: Store) -> dict[str, Finding]:
@@ -158,7 +159,12 @@ class Incidents:
 
 
 def _tell(
-    alert: Alert, event: str | None, before: Sequence[str], tick: TickContext, out: Outputs
+    alert: Alert,
+    event: str | None,
+    findings: Mapping[str, Finding],
+    before: Sequence[str],
+    tick: TickContext,
+    out: Outputs,
 ) -> tuple[str, ...]:
     """A row to each recipient's queue; one whom the alert no longer reaches is told that."""
     reached = {
@@ -166,7 +172,11 @@ def _tell(
     }
     for name in sorted(reached.keys() | set(before)):
         recipient = reached.get(name)
-        seen = alert if recipient is None else for_audience(alert, recipient, tick.network)
+        seen = (
+            alert
+            if recipient is None
+            else for_audience(alert, recipient, tick.network, tick.policy, findings)
+        )
         body = _encode(AlertRow(msgspec.json.encode(seen), event, recipient is not None))
         key = part(name, alert.alert_id)
         out.row("notices-rows", tick.n, name, Row(key, RowKind.ALERT, body))

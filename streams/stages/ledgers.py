@@ -79,8 +79,15 @@ class Ledgers:
     def also(
         self, rows: Mapping[str, Sequence[Row]], store: Store, tick: TickContext
     ) -> Iterable[str]:
-        """A new network may put any line in another cell and give any source another rhythm."""
-        return store.keys() if tick.renewed else ()
+        """A new network may put any line in another cell and give any source another rhythm. A
+        feed that it declares is listened for from then on, even if it never speaks."""
+        if not tick.renewed:
+            return ()
+        declared = (source_key(feed) for feed in tick.network.feeds)
+        return [
+            *store.keys(),
+            *(key for key in declared if partition_of(key, tick.partitions) == tick.partition),
+        ]
 
     def evaluate(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
@@ -224,6 +231,8 @@ def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out:
     source = key[1:]
     held = store.get(key)
     old = _decode_source(held).feed if held is not None else None
+    if old is None and not rows and tick.network.feed(source) is None:
+        return
     feed = old if old is not None else FeedState(source, tick.at)
     for row in rows:
         feed = _hear(feed, row, tick.at)
@@ -233,6 +242,7 @@ def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out:
     if (
         feed.blind_since is None
         and tick.header.complete
+        and not _is_held(source, tick)
         and silent_until is not None
         and silent_until <= tick.at
     ):
@@ -248,6 +258,13 @@ def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out:
             out.row_to("cells-rows", tick.n, partition, Row(key, RowKind.FEED, body))
     if feed != old:
         out.record("feeds", source, feed_record(feed, tick.network, tick.policy, tick.n, tick.at))
+
+
+def _is_held(source: str, tick: TickContext) -> bool:
+    """Whether words of the source may hide behind an open transaction of a sender."""
+    feed = tick.network.feed(source)
+    held = tick.header.held
+    return bool(held) and (feed is None or any(family in held for family in feed.families))
 
 
 def _hear(feed: FeedState, row: Row, at: UtcMillis) -> FeedState:

@@ -19,14 +19,15 @@ class TickContext:
     """A tick as a stage sees it: its header, the versions it names, and the engine's layout.
 
     `renewed` says that network, policy or rules differ from those of the last tick this partition
-    evaluated, so that every key must be looked at again; `held_changed` that other topics of facts
-    are held back than at the last tick.
+    evaluated (or this is its first), so that every key must be looked at again; `held_changed` that
+    other topics of facts are held back than at the last tick.
     """
 
     header: TickHeader
     network: Network
     policy: Policy
     partitions: int
+    partition: int = 0
     renewed: bool = False
     held_changed: bool = False
 

@@ -12,9 +12,10 @@ from confluent_kafka import Producer
 from sqlalchemy import select
 
 from console import tables
-from console.cut import GATE_TOPIC, LIVE_TOPICS, TICK_TOPICS, TOMBSTONE_TICK_HEADER
+from console.cut import GATE_TOPIC, LIVE_TOPICS, TICK_TOPICS
 from console.database import Database
 from console.rows import replaced_by
+from schemas.ticks import TOMBSTONE_TICK_HEADER
 from tests.unit.console.story import Said, stands, tick_record
 
 PARTITIONS = 4

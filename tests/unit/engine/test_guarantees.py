@@ -10,14 +10,24 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import encode_fact
-from schemas.facts import Fact, Heartbeat
-from schemas.records import Alert, AlertState, OrderStatus, Standing, decode
-from schemas.units import DAY_MS, HOUR_MS, UtcMillis
+from schemas.facts import Fact, Heartbeat, ShipmentFact
+from schemas.records import (
+    Alert,
+    AlertState,
+    Decision,
+    OrderStatus,
+    Outcome,
+    Progress,
+    Standing,
+    decode,
+)
+from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
 from streams.engine.local import LocalEngine, address
 from streams.engine.log import Partition
 from tests.scenario import START, Chain, by_tick, network, story
@@ -283,3 +293,50 @@ def test_a_new_network_in_mid_stream_moves_lines_between_cells_unnoticed() -> No
             }
         engine.tick(at + 1)
     assert final(engine) == final(run([(at + 1, told) for at, told in batches])[0])
+
+
+def numbered(event: str, kind: str, at: UtcMillis, **more: object) -> ShipmentFact:
+    """A fact of a shipment that names only the supplier's numbers, or only the shipment's."""
+    return ShipmentFact(event, "sup-erp", kind, at, at, **more)  # type: ignore[arg-type]
+
+
+def test_a_fact_that_is_still_on_its_way_to_its_line_is_not_absent() -> None:
+    """Packed is told of the supplier's number and departed of the shipment's: two steps to the
+    line, in the tick in which the source says that it has told everything."""
+    chain = Chain()
+    chain.placed("PO-1", START, due_days=10)
+    chain.confirmed("PO-1", START + HOUR_MS, due_days=10)
+    confirmed = msgspec.structs.replace(chain.facts[1], supplier_ref="SUP/SO-9", supplier_line="1")
+    engine = LocalEngine(network(heartbeats=True))
+    for fact in (chain.facts[0], confirmed):
+        engine.send(fact)
+    engine.tick(START + 2 * HOUR_MS)
+    left = START + 7 * DAY_MS
+    packed = numbered(
+        "p1", "packed", left, supplier_ref="SUP/SO-9", supplier_line="1",
+        shipment_ref="SUP/S-1", quantity=100 * QUANTITY_ONE, unit="EA",
+    )  # fmt: skip
+    departed = numbered("d1", "departed", left, shipment_ref="SUP/S-1", site="LYON")
+    at = START + 9 * DAY_MS
+    for fact in (packed, departed):
+        engine.send(fact)
+    for source in ("sup-erp", "cargo-edi", "acme-erp"):
+        engine.send(Heartbeat(f"h-{source}", source, "alive", at, at, at))
+    ticks = engine.ticks
+    engine.tick(at)
+    assert engine.ticks - ticks >= 2, "the steps did not take ticks of their own"
+    assert status(engine, "ACME/PO-1#10").progress is Progress.SHIPPED
+    fired = [
+        verdict.rule
+        for output in engine.outputs("decisions")
+        for verdict in decode(output.value or b"", Decision).verdicts
+        if verdict.outcome is Outcome.FIRES
+    ]
+    assert fired == []
+
+
+def test_a_declared_feed_that_never_speaks_turns_blind() -> None:
+    engine = LocalEngine(network())
+    engine.tick(START)
+    engine.tick(START + 3 * DAY_MS)
+    assert {alert.cause_id for alert in open_alerts(engine)} == {"sup-erp", "cargo-edi"}
