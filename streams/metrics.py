@@ -37,13 +37,11 @@ class MetricSpec(msgspec.Struct, frozen=True):
     buckets: tuple[float, ...] = ()
 
 
-FACTS = MetricSpec(
-    "slipwatch_facts_total", Kind.COUNTER, "Facts that this worker took in, valid or not."
-)
+FACTS = MetricSpec("slipwatch_facts_total", Kind.COUNTER, "Facts that this worker took in.")
 FACTS_REFUSED = MetricSpec(
     "slipwatch_facts_refused_total",
     Kind.COUNTER,
-    "Facts among them that could not be used and went to the dead letters.",
+    "Records of the fact topics that could not be used and went to the dead letters.",
 )
 TICKS = MetricSpec(
     "slipwatch_ticks_total",

@@ -30,7 +30,7 @@ class Readiness(enum.StrEnum):
     READY = "ready"
     ENGINE_DOWN = "the engine is not running"
     RESTORING = "state is being restored"
-    NO_PARTITIONS = "the group has not given this worker any partitions"
+    STARTING = "the engine is starting"
     NO_TICK = "no tick has been seen"
     TICK_STUCK = "the tick in flight does not advance"
 
@@ -54,7 +54,7 @@ class TickWatch:
         if status.restoring:
             return Readiness.RESTORING
         if status.state != "running":
-            return Readiness.NO_PARTITIONS
+            return Readiness.STARTING
         if status.tick == 0 and status.in_flight is None:
             return Readiness.NO_TICK
         if self._now() - self._moved_at > self._stuck_after_seconds:

@@ -5,6 +5,7 @@ The processes are those that people start; only the broker is the embedded one.
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from standardwebhooks import Webhook
 
 from streams.broker.embedded import EmbeddedBroker
@@ -26,6 +28,7 @@ from tests.integration.process import (
 )
 
 SECRET = "whsec_" + "c2xpcHdhdGNoLWludGVncmF0aW9uLXRlc3Rz"
+NETWORK = Path(__file__).resolve().parents[2] / "examples" / "networks" / "three-tier"
 POLICY = """
 recipients:
   - {id: planners, audience: operations, sinks: [log, hook], minimum_severity: info}
@@ -95,8 +98,14 @@ def test_a_fact_becomes_a_signed_webhook_and_an_answer(
     with Receiver() as receiver:
         receiver.answers = [503]
         environment = environment_of(broker, receiver.url)
-        published = command(["policy", "publish", "policy.yaml"], environment, tmp_path)
-        assert published.returncode == 0, published.stderr + published.stdout
+        for words in (
+            ["policy", "publish", "policy.yaml"],
+            ["policy", "show"],
+            ["network", "publish", str(NETWORK)],
+            ["network", "show"],
+        ):
+            ran = command(words, environment, tmp_path)
+            assert ran.returncode == 0, ran.stderr + ran.stdout
         with (
             started(WORKER, environment, tmp_path) as worker,
             started(["view"], environment, tmp_path) as view,
@@ -108,6 +117,7 @@ def test_a_fact_becomes_a_signed_webhook_and_an_answer(
             assert sent.returncode == 0, sent.stdout + sent.stderr
             wait_until(lambda: len(receiver.requests) >= 2, worker.text)
             _check_answers(environment, tmp_path)
+            _check_dead_letters(environment, tmp_path, broker.bootstrap)
             _check_pages(worker)
 
             worker.signal(signal.SIGTERM)
@@ -118,17 +128,16 @@ def test_a_fact_becomes_a_signed_webhook_and_an_answer(
             assert view.wait() == 0, view.text()
         assert SECRET not in worker.text() + view.text()
 
-    headers, body = receiver.requests[1]
-    assert receiver.ids()[0] == receiver.ids()[1]
-    told = Webhook(SECRET).verify(body, headers)
-    assert told["recipient"] == "planners"
-    assert "ACME/4711" in told["title"]
+    assert receiver.ids()[0] == receiver.ids()[1], "the one that was answered 503 comes again"
+    told = [Webhook(SECRET).verify(body, headers) for headers, body in receiver.requests]
+    assert {each["recipient"] for each in told} == {"planners"}
+    assert any("ACME/4711" in each["title"] for each in told)
 
 
 def _check_answers(environment: dict[str, str], directory: Path) -> None:
-    def answer(*words: str) -> dict[str, object]:
+    def answer(*words: str, codes: tuple[int, ...] = (0,)) -> dict[str, object]:
         ran = command([*words, "--json"], environment, directory)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert ran.returncode in codes, ran.stdout + ran.stderr
         found = json.loads(ran.stdout)
         assert isinstance(found, dict)
         return found
@@ -139,13 +148,42 @@ def _check_answers(environment: dict[str, str], directory: Path) -> None:
     assert "falls due 2026-03-05 23:59 UTC" in shown.stdout
     explained = answer("explain", "ACME/4711#10")
     assert explained["about"] == "line"
-    assert answer("status")["workers"]
+    # 1 as soon as a feed that the network declares has been silent for too long.
+    assert answer("status", codes=(0, 1))["workers"]
     listed = answer("notifications", "list")["notifications"]
     assert isinstance(listed, list)
     assert listed[0]["recipient"] == "planners"
     missing = command(["order", "show", "NOBODY/1"], environment, directory)
     assert missing.returncode == 1
     assert "NOBODY/1" in missing.stderr
+
+
+def _check_dead_letters(environment: dict[str, str], directory: Path, bootstrap: str) -> None:
+    """What is no fact becomes a dead letter, and one more when its bytes are sent again."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    producer.produce("orders", b"no fact", b"a key")
+    assert producer.flush(30) == 0
+
+    def letters(*words: str) -> list[dict[str, object]]:
+        ran = command(["dead-letters", "list", "--json", *words], environment, directory)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        found = json.loads(ran.stdout)["dead_letters"]
+        assert isinstance(found, list)
+        return found
+
+    wait_until(lambda: len(letters()) == 1)
+    first = str(letters()[0]["id"])
+    shown = command(["dead-letters", "show", first, "--json"], environment, directory)
+    body = json.loads(shown.stdout)["dead_letter"]
+    assert base64.b64decode(body["value_base64"]) == b"no fact"
+    assert base64.b64decode(body["key_base64"]) == b"a key"
+
+    retried = command(["dead-letters", "retry", "--all", "--json"], environment, directory)
+    assert json.loads(retried.stdout) == {"sent": [first], "skipped": []}
+    wait_until(lambda: len(letters()) == 2)
+    wait_until(lambda: [each["id"] for each in letters("--retried")] == [first])
+    again = command(["dead-letters", "retry", first, "--json"], environment, directory)
+    assert json.loads(again.stdout) == {"sent": [], "skipped": [first]}
 
 
 def _check_pages(worker: Process) -> None:
@@ -155,6 +193,7 @@ def _check_pages(worker: Process) -> None:
     assert ready["tick"] > 0
     _, metrics = get(worker.address + "/metrics")
     assert "slipwatch_facts_total 2.0" in metrics
+    assert "slipwatch_facts_refused_total 2.0" in metrics
     assert 'slipwatch_notifications_total{outcome="delivered",sink="hook"}' in metrics
 
 
