@@ -22,7 +22,6 @@ SIGNS_WITHIN_MS = 36 * HOUR_MS
 """By when every source has said that it is complete up to a moment, the nightly one included."""
 
 _DROPPED_KINDS = frozenset({"arrived", "departed", "eta"})
-_NAMES_OWN_ORDERS = frozenset({"MOTORS"})
 _BY_CARRIER_REF = frozenset({Mode.SEA, Mode.AIR})
 
 
@@ -129,11 +128,11 @@ class _Teller:
     def ship(self) -> None:
         """The advance ship notice, and the departure.
 
-        The notice names the buyer's order; one supplier names nothing but his own.
+        The notice names the supplier's own order, as his system knows it; which line of the
+        buyer's that is was told with the confirmation.
         """
         plan = self._plan
         for line in plan.lines:
-            named = {} if plan.flow.supplier in _NAMES_OWN_ORDERS else self._ordered(line)
             self._shipment(
                 plan.flow.supplier_feed,
                 "packed",
@@ -142,7 +141,6 @@ class _Teller:
                 carrier_ref=self._carrier_ref,
                 supplier_ref=self._supplier_ref,
                 supplier_line=line.number,
-                **named,
                 quantity=line.quantity * QUANTITY_ONE,
                 unit="pcs",
                 to_site=plan.lane.destination,
