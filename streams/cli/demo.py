@@ -115,7 +115,8 @@ def _say(report: Report, *, keep: bool, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    for line in told(report, keep=keep):
+    width = min(console().width, 100)
+    for line in told(report, width, keep=keep):
         click.echo(line)
 
 

@@ -67,6 +67,8 @@ class Board:
     """The newest tick that every partition has dealt with."""
     done_at: UtcMillis = 0
     """The time of that tick."""
+    gap_max_ms: int = 0
+    """The longest time, of the ticks' own, between two ticks that follow each other."""
     taken: int = 0
     """Facts before the cut of that tick."""
     notified: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -111,8 +113,7 @@ class Board:
                 if receipt.outcome == DeliveryOutcome.DELIVERED:
                     self.receipted.add((receipt.notification_id, receipt.sink))
             case "ticks":
-                self.tick = decode(value, Tick)
-                self._ticks[self.tick.n] = self.tick
+                self._take_tick(decode(value, Tick))
             case "progress":
                 self._take_progress(key or b"", decode(value, StageProgress))
             case "dead-letters":
@@ -141,6 +142,11 @@ class Board:
         self.alerts[alert.alert_id] = alert
         if before is None or before.state != alert.state or before.episode != alert.episode:
             self.news.append(alert)
+
+    def _take_tick(self, tick: Tick) -> None:
+        if self.tick is not None:
+            self.gap_max_ms = max(self.gap_max_ms, millis(tick.at) - millis(self.tick.at))
+        self.tick = self._ticks[tick.n] = tick
 
     def _take_progress(self, key: bytes, progress: StageProgress) -> None:
         if progress.stage != LAST_STAGE:

@@ -8,39 +8,42 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from alerts.loading import read_policy
-from schemas.units import instant
+from schemas.units import UtcMillis
 from streams.broker.embedded import EmbeddedBroker
 from streams.demo.board import Board
 from streams.demo.feeding import Feeder
 from streams.demo.following import Follower
-from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, LAST_ROUND_MS, TICK_MS, DemoOptions
+from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, TICK_MS, DemoOptions
 from streams.demo.processes import START_SECONDS_MAX, Child
+from streams.demo.publishing import publish_network, publish_policy
 from streams.demo.scene import Display, Scene
 from streams.demo.words import days
 from streams.engine.clock import FileClock
 from streams.exits import Exit
-from streams.publishing import Publication
-from streams.sending import Sender
 from streams.settings import KafkaSettings, Settings, TopicSettings
 from streams.simulator.simulation import Simulation, SimulationOptions
-from topology.network import encode
 
 CLOCK_FILE = "clock"
-POLICY = files("streams.demo").joinpath("policy.yaml")
-
 STEP_SECONDS = 0.05
 SHOW_SECONDS = 0.25
 RATE_SECONDS = 3.0
-PAST_TICKS = 4
-"""Ticks after which what the past says has reached its lines: numbers point no further."""
+PAST_TICKS = 3
+"""Ticks after which what was told has reached its lines: no number points further."""
 
 SETTLE_SECONDS_MAX = 15.0
 """How long the end may take: until the last tick is done and everything decided is delivered."""
+
+
+class _Mark(NamedTuple):
+    """How far things were at a moment, to tell how fast they go."""
+
+    seconds: float
+    facts: int
+    ticks: int
+    at: UtcMillis
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Demonstration:
         self._begun = time.monotonic()
         self._stack = ExitStack()
         self._children: list[Child] = []
-        self._rates: deque[tuple[float, int, int]] = deque()
+        self._rates: deque[_Mark] = deque()
         self._shown = 0.0
 
     def __enter__(self) -> Self:
@@ -93,7 +96,7 @@ class Demonstration:
         self._display.prepare("Starting a broker, a worker and a view on this machine")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipwatch-demo-")))
         broker = stack.enter_context(EmbeddedBroker(TopicSettings()))
-        clock = FileClock.create(folder / CLOCK_FILE, CHAIN_BEGAN_AT)
+        clock = FileClock.create(folder / CLOCK_FILE, self.options.began_at)
         stack.callback(clock.close)
         settings = Settings(kafka=KafkaSettings(bootstrap_servers=broker.bootstrap))
         configuration = _write_configuration(folder, settings)
@@ -101,20 +104,22 @@ class Demonstration:
         stack.callback(self._follower.close)
         stack.callback(self._stop_children)
         named = ("--name", "demo", "--clock-file", str(folder / CLOCK_FILE))
+        publish_network(settings, self.simulation.network)
+        publish_policy(settings, is_on=False)
         worker = self._child("worker", configuration, Exit.ENGINE, *named)
-        self._publish(settings)
         self._feeder = Feeder(settings, self.simulation, clock)
-        self._feeder.tell(self.options.began_at - LAST_ROUND_MS)
+        self._feeder.tell_past()
         self.past_facts = self._feeder.sent
         view = self._child("view", configuration, Exit.VIEW)
         worker_address = self._address(worker)
-        self._catch_up()
+        self._catch_up(settings)
         self.place = Place(folder, broker.bootstrap, self._address(view), worker_address)
         self.started_seconds = time.monotonic() - self._begun
 
     def run(self) -> None:
         """Lets simulated time pass for the seconds that were asked for, then waits until all that
         was told is judged and everybody who is to hear of it has."""
+        self._rates.clear()
         start = time.monotonic()
         while (elapsed := time.monotonic() - start) < self.options.seconds:
             self._step(elapsed, self.options.speed)
@@ -132,26 +137,29 @@ class Demonstration:
             self._step(time.monotonic() - start, 1.0)
             self.board.news_since()
 
-    def _catch_up(self) -> None:
-        """Waits until the worker has dealt with the past, and only then moves the clock behind it.
+    def _catch_up(self, settings: Settings) -> None:
+        """Waits until the worker has taken in the past, and only then switches the rules on.
 
-        A number that points at another number takes a tick a step to reach its lines: at a clock
-        that had moved already, what is still on its way would be taken for missing. What was said
-        last comes with the move, since a source counts as heard when a tick hears it.
+        A number that points at another number takes a tick a step to reach its lines; rules that
+        rest on absence would take what is still on its way for missing.
         """
         start = time.monotonic()
         board, done = self.board, None
         while done is None or board.done < done + PAST_TICKS:
-            self._look()
             if done is None and board.taken >= self.past_facts:
                 done = board.done
-            self._show(0.0, f"Reading the past {days(HISTORY_MS)} of the chain", is_past=True)
-        self._feeder.move(self.options.began_at)
+            self._look()
+            self._show(0.0, f"Reading the past {days(HISTORY_MS)}", is_past=True)
+        publish_policy(settings, is_on=True)
+        done = board.done
+        while board.done < done + PAST_TICKS:
+            self._look()
+            self._show(0.0, f"Judging the past {days(HISTORY_MS)}", is_past=True)
         self.past_ticks = board.done
         self.past_seconds = time.monotonic() - start
 
     def _step(self, elapsed: float, speed: float) -> None:
-        self._feeder.step(elapsed, speed, self.board.taken)
+        self._feeder.step(elapsed, speed, self.board.done_at)
         self._look()
 
     def _look(self) -> None:
@@ -172,22 +180,23 @@ class Demonstration:
         if seconds - self._shown < SHOW_SECONDS:
             return
         self._shown = seconds
-        board = self.board
-        self._rates.append((seconds, board.taken, board.done))
-        while len(self._rates) > 2 and seconds - self._rates[0][0] > RATE_SECONDS:
+        board, now = self.board, self._feeder.now
+        self._rates.append(_Mark(seconds, board.taken, board.done, now))
+        while len(self._rates) > 2 and seconds - self._rates[0].seconds > RATE_SECONDS:
             self._rates.popleft()
-        then, taken, done = self._rates[0]
-        passed = max(seconds - then, 0.001)
+        then = self._rates[0]
+        passed = max(seconds - then.seconds, 0.001)
         scene = Scene(
             options=self.options,
             board=board,
             news=tuple(board.news_since()),
-            now=self._feeder.now,
+            now=now,
             clock_seconds=seconds,
             elapsed_seconds=elapsed,
             facts=board.taken,
-            facts_per_second=round((board.taken - taken) / passed),
-            ticks_per_second=(board.done - done) / passed,
+            facts_per_second=round((board.taken - then.facts) / passed),
+            ticks_per_second=(board.done - then.ticks) / passed,
+            speed=(now - then.at) / passed / 1_000,
             view_address=self.place.view_address if self.place else "",
             is_past=is_past,
             note=note,
@@ -211,15 +220,6 @@ class Demonstration:
         while (address := child.address(ends_at)) is None:
             self._follower.poll(STEP_SECONDS)
         return address
-
-    def _publish(self, settings: Settings) -> None:
-        sender = Sender(settings)
-        network = self.simulation.network
-        at = instant(CHAIN_BEGAN_AT)
-        sender.publish("networks", Publication(network.version, encode(network), at))
-        result = read_policy(POLICY.name, POLICY.read_bytes())
-        assert result.policy is not None, result.errors
-        sender.publish("policies", Publication(result.policy.version, result.policy.data, at))
 
 
 def _write_configuration(folder: Path, settings: Settings) -> Path:

@@ -1,8 +1,8 @@
 """Sends what the simulated sources say, and moves simulated time along behind it.
 
 Time is moved only once the broker has every fact up to it, so that a tick never stands for a moment
-of which not all was told, however busy the machine is. It stands still while the worker has too
-much before it: the embedded broker would forget what nobody has read yet.
+of which not all was told, however busy the machine is. It waits for a worker that is behind: the
+embedded broker forgets what nobody has read yet.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.codec import encode_fact
-from schemas.units import UtcMillis
+from schemas.units import HOUR_MS, UtcMillis
 from streams.broker.topics import BrokerUnreachable, full_name
 from streams.clients import librdkafka_config
-from streams.demo.options import STEP_SECONDS_MAX
 from streams.engine.clock import FileClock
 from streams.sending import PARTITIONER, fact_key
 from streams.settings import Settings
 from streams.simulator.simulation import Emission, Simulation
 
-WAITING_FACTS_MAX = 5_000
-"""Facts that the worker may be behind before time stands still: far below what the broker keeps."""
+AHEAD_MS_MAX = 8 * HOUR_MS
+"""Simulated time may be so far ahead of the last tick that is done. So ticks stay as close to each
+other on a busy machine, and the worker stays far from what the broker forgets."""
 
 SENT_AT_ONCE_MAX = 2_000
 FLUSH_SECONDS_MAX = 20.0
@@ -50,25 +50,27 @@ class Feeder:
             }
         )
 
-    def tell(self, to: UtcMillis) -> None:
-        """Sends all that was said up to a moment; the clock stays where it is."""
-        self._send(self._simulation.advance(to))
+    def tell_past(self) -> None:
+        """Sends all that was said before the clock's present time, which does not move."""
+        self._send(self._simulation.advance(self._clock.now()))
 
     def move(self, to: UtcMillis) -> None:
         """Sends all that was said up to a moment, and then makes it the present."""
-        self.tell(to)
+        self._send(self._simulation.advance(to))
         self._clock.set(to)
 
-    def step(self, seconds: float, speed: float, taken: int) -> None:
+    def step(self, seconds: float, speed: float, done_at: UtcMillis) -> None:
         """Sends what is due `seconds` (monotonic) into the run, and moves the clock.
 
-        `taken` is how many facts the worker has dealt with.
+        `done_at` is the time of the last tick that is done.
         """
         before, self._moved_at = self._moved_at, seconds
-        if before is None or self.sent - taken > WAITING_FACTS_MAX:
+        if before is None:
             return
-        passed = min(seconds - before, STEP_SECONDS_MAX)
-        self.move(self._clock.now() + int(passed * 1_000 * speed))
+        passed_ms = int((seconds - before) * 1_000 * speed)
+        to = min(self.now + passed_ms, done_at + AHEAD_MS_MAX)
+        if to > self.now:
+            self.move(to)
 
     @property
     def now(self) -> UtcMillis:

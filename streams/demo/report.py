@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from collections.abc import Iterator
 
 import msgspec
@@ -14,6 +15,7 @@ from streams.demo.summary import Alerts, Faults, count_alerts, judge
 from streams.demo.words import days
 
 UNCAUGHT_SHOWN = 5
+LABEL_WIDTH = 16
 
 
 class Notifications(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def make_report(demo: Demonstration) -> Report:
     """The report on a demo that has run."""
     options, board = demo.options, demo.board
-    faults = judge(demo.simulation, board, options.began_at, options.tolerance_ms)
+    faults = judge(demo.simulation, board, options.began_at)
     seconds = max(demo.ran_seconds, 0.001)
     first = demo.first_alert_seconds
     return Report(
@@ -91,8 +93,16 @@ def make_report(demo: Demonstration) -> Report:
     )
 
 
-def told(report: Report, *, keep: bool) -> Iterator[str]:
-    """The report in words, line by line."""
+def told(report: Report, width: int, *, keep: bool) -> Iterator[str]:
+    """The report in words, in lines of at most that width."""
+    for line in _told(report, keep=keep):
+        indent = " " * (len(line) - len(line.lstrip()) or LABEL_WIDTH)
+        yield from textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False) or [
+            ""
+        ]
+
+
+def _told(report: Report, *, keep: bool) -> Iterator[str]:
     faults, flow, sent = report.faults, report.flow, report.notifications
     span = days(
         round((report.simulated_to - report.simulated_from) / dt.timedelta(days=1)) * DAY_MS
@@ -166,6 +176,6 @@ def _next_told(report: Report, *, keep: bool) -> Iterator[str]:
     else:
         kept = f"slipwatch demo --keep --seed {report.seed}"
         commands.insert(0, (kept, "the same, and it stays for the commands below"))
-    width = max(len(command) for command, _ in commands) + 2
     for command, says in commands:
-        yield f"  {command:<{width}}{says}"
+        yield f"  {command}"
+        yield f"      {says}"

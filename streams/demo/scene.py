@@ -28,6 +28,8 @@ class Scene:
     facts: int
     facts_per_second: int
     ticks_per_second: float
+    speed: float
+    """Simulated seconds a second, of late."""
     view_address: str
     is_past: bool = False
     note: str = ""

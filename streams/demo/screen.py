@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
@@ -30,14 +31,14 @@ from streams.demo.words import (
 )
 
 WIDTH_MIN, HEIGHT_MIN = 72, 20
-HEAD_LINES = 11
-"""Lines above the alerts: title, bar, the tables, the count of alerts, two rules."""
+LARGE_MAX = 4
+LISTED_MIN = 6
+"""Lines of the list below that stay free of alerts shown large."""
 
-LARGE_LINES = 5
-"""Lines of an alert that is shown large, with the one below it."""
+LARGE_LINES = 6
+"""Lines that an alert shown large takes at most, with the one below it."""
 
 _MARKS = {"opened": ("▲", "red"), "reopened": ("▲", "red"), "resolved": ("✓", "green")}
-_WIDE_COLUMNS = 110
 
 
 class LiveScreen:
@@ -60,32 +61,41 @@ class LiveScreen:
 
     def show(self, scene: Scene) -> None:
         """Draws the moment."""
-        size = self._console.size
         self._spotlight.take(scene.news)
-        self._live.update(draw(scene, self._spotlight, size.width, size.height), refresh=True)
+        self._live.update(draw(scene, self._spotlight, self._console), refresh=True)
 
     def close(self) -> None:
         """Gives the terminal back."""
         self._live.stop()
 
 
-def draw(scene: Scene, spotlight: Spotlight, width: int, height: int) -> RenderableType:
-    """The whole screen, in at most so many lines."""
-    below = height - HEAD_LINES
-    places = max(1, min(4, below // 2 // LARGE_LINES))
-    large = spotlight.choose(places, scene.clock_seconds)
-    listed = max(0, below - len(large) * LARGE_LINES - 1)
-    parts: list[RenderableType] = [
+def draw(scene: Scene, spotlight: Spotlight, console: Console) -> RenderableType:
+    """The whole screen, as large as the console is."""
+    width, height = console.size
+    head: list[RenderableType] = [
         _title(scene, width),
-        ProgressBar(scene.options.seconds, scene.elapsed_seconds, width, complete_style="cyan"),
-        _columns(_stakes(scene), _flow(scene, width), width),
+        Columns([ProgressBar(scene.options.seconds, scene.elapsed_seconds, width - 1)]),
+        _columns(_stakes(scene), _flow(scene), width),
         _severities(scene),
         Rule(style="dim"),
     ]
-    parts.extend(_large(scene.board.alerts.get(alert.alert_id, alert)) for alert in large)
-    parts.append(Rule("newest", style="dim", align="left"))
-    parts.extend(_ticker(list(spotlight.ticker)[:listed]))
-    return Group(*parts)
+    foot = Text("Ctrl-C stops it and cleans up", "dim", no_wrap=True, overflow="ellipsis")
+    if scene.view_address:
+        foot.append(f"; the view answers at {scene.view_address}")
+    below = height - sum(_height(console, each) for each in head) - 2
+    places = max(1, min(LARGE_MAX, (below - LISTED_MIN) // LARGE_LINES))
+    large = [
+        _large(scene.board.alerts.get(alert.alert_id, alert))
+        for alert in spotlight.choose(places, scene.clock_seconds)
+    ]
+    listed = max(0, below - sum(_height(console, each) for each in large))
+    lines = list(_ticker(list(spotlight.ticker)[:listed]))
+    lines += [Text("")] * (listed - len(lines))
+    return Group(*head, *large, Rule("newest", style="dim", align="left"), *lines, foot)
+
+
+def _height(console: Console, part: RenderableType) -> int:
+    return len(console.render_lines(part, pad=False))
 
 
 def _title(scene: Scene, width: int) -> RenderableType:
@@ -94,7 +104,7 @@ def _title(scene: Scene, width: int) -> RenderableType:
         left.append(scene.note, "bold yellow")
     else:
         left.append(f"{moment(scene.now)} UTC", "bold")
-        left.append(f"   {pace(scene.options.speed)}", "dim")
+        left.append(f"   {pace(scene.speed)}", "dim")
     elapsed, seconds = stopwatch(scene.elapsed_seconds), stopwatch(scene.options.seconds)
     return _ends(left, Text(f"{elapsed} of {seconds}"), width)
 
@@ -139,7 +149,7 @@ def _stakes(scene: Scene) -> RenderableType:
     return table
 
 
-def _flow(scene: Scene, width: int) -> RenderableType:
+def _flow(scene: Scene) -> RenderableType:
     """What comes in and goes out, and which sources are blind."""
     board = scene.board
     blind = sorted(feed.source for feed in board.feeds.values() if feed.blind)
@@ -148,14 +158,11 @@ def _flow(scene: Scene, width: int) -> RenderableType:
         ("feeds", Text(f"{len(board.feeds)}, blind: ").append_text(shown)),
         ("facts", Text(f"{scene.facts:,}, {scene.facts_per_second:,} a second")),
         ("ticks", Text(f"{board.done:,}, {scene.ticks_per_second:.1f} a second")),
-        ("told", Text(f"{len(board.notified):,}, {board.delivered:,} delivered")),
+        ("notified", Text(f"{len(board.notified):,}, {board.delivered:,} delivered")),
     ]
-    if scene.view_address:
-        rows.append(("view", Text(scene.view_address)))
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
+    grid.add_column(style="dim", no_wrap=True, min_width=8)
     grid.add_column(no_wrap=True, overflow="ellipsis")
-    grid.add_row("", "") if width >= _WIDE_COLUMNS else None
     for name, value in rows:
         grid.add_row(name, value)
     return grid
@@ -168,7 +175,8 @@ def _severities(scene: Scene) -> RenderableType:
         counts[alert.severity] += 1
     text = Text.assemble((f"{sum(counts.values())} alerts open", "bold"), "  ")
     for severity in reversed(Severity):
-        text.append(f" {counts[severity]} {severity.value} ", SEVERITY_STYLES[severity])
+        if counts[severity]:
+            text.append(f" {counts[severity]} {severity.value} ", SEVERITY_STYLES[severity])
     resolved = sum(alert.state is AlertState.RESOLVED for alert in board.alerts.values())
     text.append(f"  {resolved} resolved", "green")
     return text
@@ -182,8 +190,8 @@ def _large(alert: Alert) -> RenderableType:
     if alert.state is AlertState.RESOLVED:
         head = Text.assemble((" resolved ", "black on green"), " ", (alert.title, "dim"))
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_column(style="dim", no_wrap=True, min_width=5)
+    grid.add_column(overflow="ellipsis")
     grid.add_row("stake", at_stake(alert) or "-")
     grid.add_row("cause", alert.cause)
     grid.add_row("next", Text(alert.next_step, "cyan"))
@@ -192,24 +200,19 @@ def _large(alert: Alert) -> RenderableType:
 
 
 def _ticker(alerts: Sequence[Alert]) -> Iterator[RenderableType]:
+    """A line for each: when, what happened, what is wrong, with what."""
     for alert in alerts:
-        mark, style = _MARKS[what_happened(alert)]
+        happened = what_happened(alert)
+        mark, style = _MARKS[happened]
+        is_over = happened == "resolved"
+        word = "resolved" if is_over else alert.severity.value
+        name, _, wrong = alert.title.partition(": ")
         text = Text.assemble(
-            (short_moment(millis(alert.updated_at)), "dim"),
-            " ",
-            (mark, style),
-            " ",
-            (f"{alert.severity.value:<9}", SEVERITY_STYLES[alert.severity]),
-            alert.title,
+            (f"{short_moment(millis(alert.updated_at))} ", "dim"),
+            (f"{mark} ", style),
+            (f"{word:<9}", style if is_over else SEVERITY_STYLES[alert.severity]),
+            (wrong or name, "dim" if is_over else ""),
+            (f"  {name}" if wrong else "", "dim"),
         )
-        if what_happened(alert) == "resolved":
-            text = Text.assemble(
-                (short_moment(millis(alert.updated_at)), "dim"),
-                " ",
-                (mark, style),
-                " ",
-                (f"{'resolved':<9}", "green"),
-                (alert.title, "dim"),
-            )
         text.no_wrap, text.overflow = True, "ellipsis"
         yield text

@@ -16,7 +16,7 @@ from schemas.units import HOUR_MS, UtcMillis, instant
 from streams.demo.board import Board
 from streams.simulator.faults import FaultKind
 from streams.simulator.simulation import Simulation
-from streams.simulator.truth import FaultScore, Score, Truth, fired, score, truth_of
+from streams.simulator.truth import FalseAlarm, FaultScore, Truth, fired, score, truth_of
 
 NO_RULE = "no rule fired for it"
 
@@ -85,14 +85,15 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     resolved: int
 
 
-def judge(simulation: Simulation, board: Board, began_at: UtcMillis, tolerance_ms: int) -> Faults:
+def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
     """The faults, and how the alerts met them, as of now.
 
     Slipwatch is asked for nothing that should have been told before it was switched on, at
-    `began_at`. `tolerance_ms` allows for the distance of ticks.
+    `began_at`. What should be told by some time may be told two ticks later: a fact waits for the
+    next one, and for another where its number points at another number.
     """
     truth = truth_of(simulation)
-    whole = score(truth, fired(board.verdicts), tolerance_ms)
+    whole = score(truth, fired(board.verdicts), 2 * board.gap_max_ms + HOUR_MS)
     scored = [each for each in whole.faults if _latest_at(each) > began_at]
     caught = [each for each in scored if each.in_time]
     last = max(
@@ -113,7 +114,7 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis, tolerance_m
         by_kind=tuple(_counted(kind, scored) for kind in FaultKind),
         uncaught=tuple(_uncaught(each, truth, board) for each in scored if not each.in_time),
         false_alarms=len(whole.false_alarms),
-        false_alarms_by_reason=_false_alarms(whole),
+        false_alarms_by_reason=_false_alarms(whole.false_alarms),
         example=None if last is None else last.injection.expected[0].subject,
     )
 
@@ -173,9 +174,9 @@ def _silence(subject: str, verdicts: Iterable[Decision]) -> str:
     return blind[-1] if blind else NO_RULE
 
 
-def _false_alarms(whole: Score) -> tuple[FalseAlarmCount, ...]:
+def _false_alarms(alarms: Iterable[FalseAlarm]) -> tuple[FalseAlarmCount, ...]:
     groups: dict[tuple[str, str], list[str]] = {}
-    for alarm in whole.false_alarms:
+    for alarm in alarms:
         groups.setdefault((alarm.rule, alarm.reason.value), []).append(alarm.subject)
     return tuple(
         FalseAlarmCount(rule=rule, reason=reason, alerts=len(subjects), example=subjects[0])

@@ -69,8 +69,10 @@ def short_values(values: Mapping[str, int]) -> str:
 
 def pace(speed: float) -> str:
     """How fast time runs: a day every 1.5 s."""
+    if speed < 1:
+        return "time stands still"
     seconds = 86_400 / speed
-    return f"a day every {seconds:.3g} s" if seconds >= 0.1 else f"{1 / seconds:.0f} days a second"
+    return f"a day every {seconds:.1f} s" if seconds >= 0.1 else f"{1 / seconds:.0f} days a second"
 
 
 def what_happened(alert: Alert) -> str:
@@ -88,7 +90,8 @@ def at_stake(alert: Alert) -> str:
     if alert.due_at is not None:
         parts.append(f"due {alert.due_at:%Y-%m-%d}")
     if alert.accounts:
-        parts.append(f"account {', '.join(alert.accounts)}")
+        noun = "account" if len(alert.accounts) == 1 else "accounts"
+        parts.append(f"{noun} {', '.join(alert.accounts)}")
     return ", ".join(parts)
 
 
