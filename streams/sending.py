@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
-from schemas.facts import Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.facts import Fact
 from streams.broker.topics import BrokerUnreachable, full_name
 from streams.clients import librdkafka_config
 from streams.publishing import Publication, split
@@ -35,29 +36,6 @@ class Outgoing(NamedTuple):
     partition: int | None
     key: bytes | None
     value: bytes
-
-
-def fact_topic(fact: Fact) -> str:
-    """The topic of the fact's family, without a prefix."""
-    match fact:
-        case OrderFact():
-            return Family.ORDERS.value
-        case ShipmentFact():
-            return Family.SHIPMENTS.value
-        case Heartbeat():
-            return Family.HEARTBEATS.value
-
-
-def fact_key(fact: Fact) -> bytes:
-    """The number that the fact is about, so that a broker keeps facts about one number in order."""
-    match fact:
-        case OrderFact():
-            number = fact.order_ref or fact.supplier_ref
-        case ShipmentFact():
-            number = fact.shipment_ref or fact.carrier_ref or fact.order_ref or fact.supplier_ref
-        case Heartbeat():
-            number = fact.source
-    return (number or fact.source).encode()
 
 
 class Sender:

@@ -12,13 +12,13 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
 from schemas.facts import Fact
 from streams.broker.topics import TopicAdmin
 from streams.engine.clock import Clock
 from streams.engine.control import Control
 from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
-from streams.engine.local import address
 from streams.engine.log import Log, Partition
 from streams.engine.memory_log import MemoryLog
 from streams.engine.observation import WorkerObserver, WorkerSettings
@@ -49,8 +49,8 @@ class World:
 
     def send(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
-            topic, key = address(fact)
-            self.send_raw(topic, key, encode_fact(fact), zlib.crc32(key) % PARTITIONS)
+            key = fact_key(fact)
+            self.send_raw(fact_topic(fact), key, encode_fact(fact), zlib.crc32(key) % PARTITIONS)
         self.flush()
 
     def control(self) -> Control:

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from schemas.addresses import fact_topic
 from schemas.facts import Fact
 from schemas.json_facts import Problem, parse_lines
 from streams.cli.session import Session, finish, json_option, pass_session, print_json
 from streams.exits import Exit
-from streams.sending import Refusal, Sender, fact_topic
+from streams.sending import Refusal, Sender
 
 
 class Answered(msgspec.Struct, frozen=True):

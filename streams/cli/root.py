@@ -12,6 +12,7 @@ import click
 from streams.broker.topics import BrokerUnreachable
 from streams.cli import (
     answers,
+    audit,
     checks,
     configuration,
     demo,
@@ -67,6 +68,7 @@ COMMANDS: tuple[click.Command, ...] = (
     policy.policy,
     facts.send,
     replay.replay,
+    audit.audit,
     answers.order,
     answers.alerts,
     why.explain,

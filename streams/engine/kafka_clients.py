@@ -190,7 +190,10 @@ class KafkaProducer:
 
     def flush(self) -> None:
         """Waits until the broker has taken every record."""
-        left = self._producer.flush(CALL_TIMEOUT_S)
+        try:
+            left = self._producer.flush(CALL_TIMEOUT_S)
+        except KafkaException as error:
+            raise translate(error.args[0]) from error
         if left:
             raise TransactionAborted(f"{left} records were not taken by the broker in time")
 

@@ -71,7 +71,7 @@ class KafkaLog:
         return {
             **self._settings.client,
             **{name.replace("_", "."): value for name, value in extra.items()},
-            "log_level": 2,
+            "log_level": 0,
         }
 
     def _consumer(self, group: str, isolation: str = "read_committed", **extra: Any) -> Consumer:
@@ -87,6 +87,8 @@ class KafkaLog:
                 "queued.max.messages.kbytes": 8 * FETCH_BYTES_MAX // 1024,
                 "fetch.queue.backoff.ms": 1,
                 "fetch.wait.max.ms": 20,
+                # A partition that is added to a topic of facts is read within so many seconds.
+                "topic.metadata.refresh.interval.ms": 10_000,
                 **extra,
             }
         )
@@ -209,7 +211,7 @@ class KafkaLog:
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 kind, at = message.timestamp()
-                if kind == TIMESTAMP_LOG_APPEND_TIME:
+                if kind == TIMESTAMP_LOG_APPEND_TIME and at > 0:
                     stamps.append(at)
 
         producer = Producer(self._client())

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from alerts import policy as policies
 from alerts.policy import Policy
+from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
-from schemas.facts import Fact, Heartbeat, OrderFact
+from schemas.facts import Fact
 from schemas.records import encode
 from schemas.ticks import Tick
-from schemas.topics import TOPIC_BY_NAME, Spread
 from schemas.units import UtcMillis
 from streams.engine.clock import ManualClock
 from streams.engine.log import Partition
@@ -84,8 +84,7 @@ class LocalEngine:
 
     def send(self, fact: Fact) -> None:
         """One fact, as a source would publish it: to its family's topic, by its key."""
-        topic, key = address(fact)
-        self.log.append(topic, key, encode_fact(fact))
+        self.log.append(fact_topic(fact), fact_key(fact), encode_fact(fact))
 
     def send_raw(self, topic: str, key: bytes | None, value: bytes, partition: int | None) -> None:
         """One record as it is, for instance from another log or one that is no fact."""
@@ -178,22 +177,3 @@ class LocalEngine:
         """Ends the worker."""
         self._ticker.close()
         self.worker.close()
-
-
-def address(fact: Fact) -> tuple[str, bytes]:
-    """The topic of a fact and the key that its sender gives it; any key would do."""
-    if isinstance(fact, Heartbeat):
-        return "heartbeats", fact.source.encode()
-    if isinstance(fact, OrderFact):
-        return "orders", (fact.order_ref or fact.supplier_ref or fact.source).encode()
-    number = fact.shipment_ref or fact.order_ref or fact.carrier_ref or fact.source
-    return "shipments", number.encode()
-
-
-def engine_topics() -> list[str]:
-    """The topics that the engine writes for readers, in the order of the list of topics."""
-    return [
-        name
-        for name, topic in TOPIC_BY_NAME.items()
-        if not topic.internal and topic.spread is not Spread.FACTS
-    ]

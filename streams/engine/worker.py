@@ -88,7 +88,8 @@ class Worker(Rebalance):
         except Fenced as error:
             raise EngineFailure(
                 error.what,
-                "Another process has this worker's name; give each its own and start again.",
+                "Another process has this worker's name, or it stood still for longer than a "
+                "transaction may last. Give each worker its own name and start it again.",
                 EXIT_FENCED,
             ) from error
         except StateTooNew as error:

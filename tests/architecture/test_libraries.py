@@ -18,6 +18,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "console/broker.py",
         "streams/app/",
         "streams/broker/",
+        "streams/demo/feeding.py",
         "streams/engine/kafka_clients.py",
         "streams/engine/kafka_errors.py",
         "streams/engine/kafka_log.py",

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
 from schemas.facts import Fact, Heartbeat, ShipmentFact
 from schemas.records import (
@@ -28,7 +29,7 @@ from schemas.records import (
     decode,
 )
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
-from streams.engine.local import LocalEngine, address
+from streams.engine.local import LocalEngine
 from streams.engine.log import Partition
 from tests.scenario import START, Chain, by_tick, network, story
 
@@ -232,7 +233,7 @@ def test_facts_behind_an_open_transaction_keep_rules_silent_that_need_them() -> 
         engine = LocalEngine(network())
         for told in chain.facts:
             engine.send(told)
-        topic, key = address(fact)
+        topic, key = fact_topic(fact), fact_key(fact)
         producer = engine.log.transactional_producer("sender")
         for half in range(1, 17):
             at = START + half * DAY_MS // 2

@@ -1,0 +1,31 @@
+"""Where a fact is sent: its topic, and the key that keeps facts about one number in order.
+
+Slipwatch reads facts under any key and from any partition; this is what its own senders use.
+"""
+
+from __future__ import annotations
+
+from schemas.facts import Fact, Family, Heartbeat, OrderFact, ShipmentFact
+
+
+def fact_topic(fact: Fact) -> str:
+    """The topic of the fact's family, without a prefix."""
+    match fact:
+        case OrderFact():
+            return Family.ORDERS.value
+        case ShipmentFact():
+            return Family.SHIPMENTS.value
+        case Heartbeat():
+            return Family.HEARTBEATS.value
+
+
+def fact_key(fact: Fact) -> bytes:
+    """The number that the fact is about, so that a broker keeps facts about one number in order."""
+    match fact:
+        case OrderFact():
+            number = fact.order_ref or fact.supplier_ref
+        case ShipmentFact():
+            number = fact.shipment_ref or fact.carrier_ref or fact.order_ref or fact.supplier_ref
+        case Heartbeat():
+            number = fact.source
+    return (number or fact.source).encode()
