@@ -1,26 +1,22 @@
 """How long facts take to become bytes and to come back, beside fastavro on the same machine.
 
-    python -m bench.codec [--facts 20000] [--repeat 7] [--json]
-
-CPU time of this process in µs a fact: the least of the repetitions, which other load disturbs
-least, and their median. `ratio` is fastavro's least time for the same work over ours.
+CPU time of a process in µs a fact: of each repetition the least of several tries, which other load
+disturbs least.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
-import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import fastavro
 
+from bench.apart import run_apart
+from bench.benchmark import Benchmark, Figure, Run, Tally
 from schemas.codec import FactDecoder, encode_facts, pack, unpack
 from schemas.facts import Family, OrderFact, ShipmentFact
 from schemas.references import references
@@ -29,17 +25,19 @@ from schemas.validation import check
 from schemas.writers import current_writer
 
 START_AT = 1_772_352_000_000
+FACTS = 20_000
+SHORT_FACTS = 500
+TRIES = 5
 SMALL_BATCHES = (1_000, 200, 20)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """CPU time of one kind of work, in µs a fact; `ratio` to fastavro where it does the same."""
+    """CPU time of one kind of work, in µs a fact; `beside` is fastavro's name for the same."""
 
     work: str
     least_us: float
-    median_us: float
-    ratio: float | None = None
+    beside: str = ""
 
 
 def make_orders(count: int) -> list[OrderFact]:
@@ -93,7 +91,7 @@ def make_shipments(count: int) -> list[ShipmentFact]:
     return facts
 
 
-def measure(count: int, repeat: int) -> list[Measured]:
+def measure_codec(count: int, repeat: int) -> list[Measured]:
     """Every measurement, on this machine, now; first orders, then shipments."""
     return [
         *_measure_family(Family.ORDERS, make_orders(count), repeat),
@@ -106,18 +104,15 @@ def _measure_family(
 ) -> list[Measured]:
     results: list[Measured] = []
 
-    def run(
-        work: str, function: Callable[[], object], of: int, reference: float | None = None
-    ) -> float:
+    def run(work: str, function: Callable[[], object], of: int, beside: str = "") -> str:
         times = []
         for _ in range(repeat):
             started = time.process_time()
             function()
             times.append((time.process_time() - started) / of * 1e6)
-        least = min(times)
-        ratio = None if reference is None else reference / least
-        results.append(Measured(f"{family}: {work}", least, statistics.median(times), ratio))
-        return least
+        name = f"{family}: {work}"
+        results.append(Measured(name, min(times), beside))
+        return name
 
     decoder = FactDecoder()
     values = encode_facts(facts)
@@ -153,22 +148,14 @@ def _write(family: Family, records: list[Any]) -> None:
         fastavro.schemaless_writer(io.BytesIO(), schema, record)
 
 
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.codec", description=__doc__)
-    parser.add_argument("--facts", type=int, default=20_000)
-    parser.add_argument("--repeat", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    results = measure(options.facts, options.repeat)
-    if options.json:
-        sys.stdout.write(json.dumps([asdict(result) for result in results], indent=1) + "\n")
-        return 0
-    sys.stdout.write(f"{'work':32}{'least':>8}{'median':>9}{'ratio':>8}   µs a fact\n")
-    for result in results:
-        ratio = f"{result.ratio:7.1f}x" if result.ratio is not None else ""
-        sys.stdout.write(f"{result.work:32}{result.least_us:8.2f}{result.median_us:9.2f}{ratio}\n")
-    return 0
+def measure(run: Run) -> Sequence[Figure]:
+    """Each kind of work, `run.repeat` times, in a process of its own."""
+    tally = Tally()
+    for number in range(run.repeat):
+        run.say(f"codec {number + 1}/{run.repeat}")
+        for each in run_apart(measure_codec, run.size(FACTS, SHORT_FACTS), run.size(TRIES, 1)):
+            tally.add(each.work, "µs/fact", each.least_us, each.beside)
+    return tally.figures()
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+BENCHMARK = Benchmark("codec", "facts to bytes and back, beside fastavro", measure)

@@ -1,0 +1,11 @@
+"""All benchmarks, in the order in which they run."""
+
+from bench import codec, latency, local, pipeline
+from bench.benchmark import Benchmark
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    codec.BENCHMARK,
+    local.BENCHMARK,
+    pipeline.BENCHMARK,
+    latency.BENCHMARK,
+)

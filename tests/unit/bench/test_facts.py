@@ -1,0 +1,58 @@
+"""The facts that are measured with are good ones, the same in every run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+from bench.chain import chain_facts
+from bench.slips import FACTS_PER_LINE, LiveSlips, join_facts, join_policy, join_told_at
+from schemas.codec import FactDecoder
+from schemas.facts import Family
+from schemas.refusals import Refused
+from schemas.validation import check
+
+LINES = 200
+
+
+def test_the_join_has_five_good_facts_a_line_in_order() -> None:
+    facts = list(join_facts(LINES))
+    assert facts == list(join_facts(LINES))
+    assert len(facts) == FACTS_PER_LINE * LINES
+    assert [at for at, _ in facts] == sorted(at for at, _ in facts)
+    assert all(check(fact) is None for _, fact in facts)
+    assert max(at for at, _ in facts) <= join_told_at(LINES)
+    kinds = Counter(fact.kind for _, fact in facts)
+    assert kinds == dict.fromkeys(("placed", "confirmed", "departed", "eta", "delivered"), LINES)
+
+
+def test_the_join_needs_three_rules() -> None:
+    settings = join_policy().everywhere.settings
+    on = [name for name, each in settings.items() if each.enabled.value]
+    assert on == ["unconfirmed", "expected_after_promise", "delivered_late"]
+
+
+def test_live_lines_run_through_all_their_facts() -> None:
+    slips, decoder = LiveSlips(), FactDecoder()
+    told: dict[int, list[str]] = {}
+    now = 1_800_000_000_000
+    for step in range(300):
+        for line, (topic, key, value) in slips.take(17, now + step):
+            (fact,) = decoder.decode(Family(topic), [value])
+            assert not isinstance(fact, Refused)
+            assert check(fact) is None
+            assert key.decode().endswith(f"{line:08d}")
+            told.setdefault(line, []).append(fact.kind)
+    assert sum(map(len, told.values())) == 300 * 17
+    assert told[0] == ["placed", "confirmed", "departed", "eta", "delivered"]
+
+
+def test_the_chain_says_the_same_in_every_run() -> None:
+    first, again, more = chain_facts(4, 1), chain_facts(4, 1), chain_facts(4, 3)
+    assert first == again
+    assert len(first.facts) < len(more.facts) <= 3 * len(first.facts)
+    decoder = FactDecoder()
+    for topic, _, value in islice(more.facts, 200):
+        (fact,) = decoder.decode(Family(topic), [value])
+        assert not isinstance(fact, Refused)
+        assert check(fact) is None
