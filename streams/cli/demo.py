@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -75,9 +74,6 @@ def demo(
     from streams.settings import LogSettings
 
     set_up_logs(LogSettings(level=LogLevel.ERROR))
-    # Whoever stops us by a signal wants what Ctrl-C does: nothing left behind.
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
     display = _display(as_json=as_json)
     options = DemoOptions(seconds, seed, speed)
     try:

@@ -29,8 +29,8 @@ def network() -> None:
 
     \b
     Examples:
-      slipwatch network check examples/network
-      slipwatch network publish examples/network
+      slipwatch network check examples/networks/three-tier
+      slipwatch network publish examples/networks/three-tier
       slipwatch network show
     """
 

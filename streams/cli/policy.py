@@ -27,8 +27,8 @@ def policy() -> None:
 
     \b
     Examples:
-      slipwatch policy check examples/policy.yaml
-      slipwatch policy publish examples/policy.yaml
+      slipwatch policy check examples/policies/default.yaml
+      slipwatch policy publish examples/policies/default.yaml
       slipwatch policy show
     """
 

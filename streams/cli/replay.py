@@ -106,8 +106,8 @@ def replay(session: Session, /, files: tuple[Path, ...], *, as_json: bool, **how
 
     \b
     Examples:
-      slipwatch replay facts.jsonl --network examples/network
-      slipwatch replay deliveries.csv --mapping examples/scms.yaml --json
+      slipwatch replay facts.jsonl --network examples/networks/three-tier
+      slipwatch replay deliveries.csv --mapping examples/scms/mapping.yaml --json
       slipwatch replay --from-kafka --step 1h --output alerts.jsonl
     """
     if bool(files) == how["from_kafka"]:
