@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from schemas.units import UtcMillis
 from streams.broker.embedded import EmbeddedBroker
@@ -17,7 +17,7 @@ from streams.demo.board import Board
 from streams.demo.feeding import Feeder
 from streams.demo.following import Follower
 from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, TICK_MS, DemoOptions
-from streams.demo.processes import START_SECONDS_MAX, Child
+from streams.demo.processes import SIGNALS, START_SECONDS_MAX, Child, uninterrupted
 from streams.demo.publishing import publish_network, publish_policy
 from streams.demo.scene import Display, Scene
 from streams.demo.words import days
@@ -57,7 +57,8 @@ class Place:
 
 
 class Demonstration:
-    """Everything that a demo starts. As a context manager it leaves nothing behind.
+    """Everything that a demo starts. As a context manager it leaves nothing behind, whatever ends
+    it; a signal that asks it to end raises KeyboardInterrupt. Enter it on the main thread.
 
     `start`, then `run`, then perhaps `linger`; each raises DemoFailed when a process has ended.
     """
@@ -77,25 +78,34 @@ class Demonstration:
         self._begun = time.monotonic()
         self._stack = ExitStack()
         self._children: list[Child] = []
+        self._handlers: dict[signal.Signals, Any] = {}
         self._rates: deque[_Mark] = deque()
         self._shown = 0.0
 
     def __enter__(self) -> Self:
+        for number in SIGNALS:
+            self._handlers[number] = signal.signal(number, signal.default_int_handler)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A second Ctrl-C must not stop the stopping, which takes seconds at most.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        self._stack.close()
+        try:
+            # A second Ctrl-C must not stop the stopping, which takes seconds at most.
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+        finally:
+            self._stack.close()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def start(self) -> None:
         """Starts broker, worker and view, publishes network and policy, tells the past, and waits
         until it is dealt with."""
         stack = self._stack
         self._display.prepare("Starting a broker, a worker and a view on this machine")
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipwatch-demo-")))
-        broker = stack.enter_context(EmbeddedBroker(TopicSettings()))
+        with uninterrupted():
+            made = tempfile.TemporaryDirectory(prefix="slipwatch-demo-")
+            folder = Path(stack.enter_context(made))
+            broker = stack.enter_context(EmbeddedBroker(TopicSettings()))
         clock = FileClock.create(folder / CLOCK_FILE, self.options.began_at)
         stack.callback(clock.close)
         settings = Settings(kafka=KafkaSettings(bootstrap_servers=broker.bootstrap))
@@ -205,8 +215,9 @@ class Demonstration:
 
     def _child(self, name: str, configuration: Path, code: Exit, *arguments: str) -> Child:
         log = configuration.parent / f"{name}.log"
-        child = Child(name, ("--config", str(configuration), name, *arguments), log, code)
-        self._children.append(child)
+        with uninterrupted():
+            child = Child(name, ("--config", str(configuration), name, *arguments), log, code)
+            self._children.append(child)
         return child
 
     def _stop_children(self) -> None:

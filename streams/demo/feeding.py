@@ -12,12 +12,13 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from schemas.addresses import fact_key
 from schemas.codec import encode_fact
 from schemas.units import HOUR_MS, UtcMillis
 from streams.broker.topics import BrokerUnreachable, full_name
 from streams.clients import librdkafka_config
 from streams.engine.clock import FileClock
-from streams.sending import PARTITIONER, fact_key
+from streams.sending import PARTITIONER
 from streams.settings import Settings
 from streams.simulator.simulation import Emission, Simulation
 

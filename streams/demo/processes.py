@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,27 @@ STOP_SECONDS_MAX = 12.0
 """A little more than a worker takes at most to end by itself."""
 
 LOG_LINES_SHOWN = 12
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a demo; each as Ctrl-C does, by KeyboardInterrupt."""
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds signals back for a moment in which something is started that must be remembered.
+
+    Call it on the main thread. Raises KeyboardInterrupt at the end, if one came.
+    """
+    came: list[int] = []
+    before = [(number, signal.signal(number, lambda *_: came.append(0))) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 class DemoFailed(Exception):

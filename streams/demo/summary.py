@@ -74,7 +74,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms: int
     false_alarms_by_reason: tuple[FalseAlarmCount, ...]
     example: str | None
-    """A line of the fault that was caught last: it is still known at the end."""
+    """A line of the fault that was told of before its date and began last: it is still known."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
     scored = [each for each in whole.faults if _latest_at(each) > began_at]
     caught = [each for each in scored if each.in_time]
     last = max(
-        (each for each in caught if each.early_ms is not None),
+        (each for each in caught if each.early_ms is not None and each.early_ms > 0),
         key=lambda each: (each.injection.at, each.injection.id),
         default=None,
     )
