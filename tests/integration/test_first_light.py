@@ -1,6 +1,6 @@
-"""From a fact on a broker to an alert on a webhook and on the command line, on the embedded broker.
+"""From a fact on a broker to an alert on a webhook and on the command line.
 
-The processes are those that people start; only the broker is the embedded one.
+The processes are those that people start; the broker is the embedded one, and Apache Kafka.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from confluent_kafka import Producer
@@ -64,19 +65,40 @@ FACTS = (
 )
 
 
+class Place(NamedTuple):
+    """A broker, and where on it our topics are."""
+
+    bootstrap: str
+    prefix: str = ""
+    group_protocol: str = "classic"
+
+
 @pytest.fixture
-def broker() -> Iterator[EmbeddedBroker]:
+def embedded() -> Iterator[Place]:
     with EmbeddedBroker(TopicSettings(engine_partitions=2, fact_partitions=2)) as running:
-        yield running
+        yield Place(running.bootstrap)
 
 
-def environment_of(broker: EmbeddedBroker, hook: str = "http://127.0.0.1:9/") -> dict[str, str]:
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def place(request: pytest.FixtureRequest, unique_name: str, tmp_path: Path) -> Place:
+    if request.param == "embedded":
+        found: Place = request.getfixturevalue("embedded")
+        return found
+    bootstrap: str = request.getfixturevalue("bootstrap")
+    made = Place(bootstrap, f"{unique_name}.", "consumer")
+    ran = command(["topics", "create"], environment_of(made), tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return made
+
+
+def environment_of(place: Place, hook: str = "http://127.0.0.1:9/") -> dict[str, str]:
     return {
-        "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap,
+        "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": place.bootstrap,
+        "SLIPWATCH_TOPICS__PREFIX": place.prefix,
         "SLIPWATCH_TOPICS__ENGINE_PARTITIONS": "2",
         "SLIPWATCH_TOPICS__FACT_PARTITIONS": "2",
         "SLIPWATCH_ENGINE__TICK_MS": "100",
-        "SLIPWATCH_ENGINE__GROUP_PROTOCOL": "classic",
+        "SLIPWATCH_ENGINE__GROUP_PROTOCOL": place.group_protocol,
         "SLIPWATCH_WEB__PORT": "0",
         "SLIPWATCH_VIEW__PORT": "0",
         "SLIPWATCH_SINKS__WEBHOOKS__HOOK__URL": hook,
@@ -88,16 +110,14 @@ def environment_of(broker: EmbeddedBroker, hook: str = "http://127.0.0.1:9/") ->
 WORKER = ["worker", "--clock-from", "2026-03-01T02:00:00Z", "--clock-speed", "1000"]
 
 
-def test_a_fact_becomes_a_signed_webhook_and_an_answer(
-    broker: EmbeddedBroker, tmp_path: Path
-) -> None:
+def test_a_fact_becomes_a_signed_webhook_and_an_answer(place: Place, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
     (tmp_path / "facts.jsonl").write_text(
         "".join(json.dumps(fact) + "\n" for fact in FACTS), encoding="utf-8"
     )
     with Receiver() as receiver:
         receiver.answers = [503]
-        environment = environment_of(broker, receiver.url)
+        environment = environment_of(place, receiver.url)
         for words in (
             ["policy", "publish", "policy.yaml"],
             ["policy", "show"],
@@ -117,7 +137,7 @@ def test_a_fact_becomes_a_signed_webhook_and_an_answer(
             assert sent.returncode == 0, sent.stdout + sent.stderr
             wait_until(lambda: len(receiver.requests) >= 2, worker.text)
             _check_answers(environment, tmp_path)
-            _check_dead_letters(environment, tmp_path, broker.bootstrap)
+            _check_dead_letters(environment, tmp_path, place)
             _check_pages(worker)
 
             worker.signal(signal.SIGTERM)
@@ -158,10 +178,10 @@ def _check_answers(environment: dict[str, str], directory: Path) -> None:
     assert "NOBODY/1" in missing.stderr
 
 
-def _check_dead_letters(environment: dict[str, str], directory: Path, bootstrap: str) -> None:
+def _check_dead_letters(environment: dict[str, str], directory: Path, place: Place) -> None:
     """What is no fact becomes a dead letter, and one more when its bytes are sent again."""
-    producer = Producer({"bootstrap.servers": bootstrap})
-    producer.produce("orders", b"no fact", b"a key")
+    producer = Producer({"bootstrap.servers": place.bootstrap})
+    producer.produce(f"{place.prefix}orders", b"no fact", b"a key")
     assert producer.flush(30) == 0
 
     def letters(*words: str) -> list[dict[str, object]]:
@@ -199,16 +219,16 @@ def _check_pages(worker: Process) -> None:
 
 def test_a_worker_without_topics_says_so_and_ends(tmp_path: Path) -> None:
     with EmbeddedBroker(TopicSettings(prefix="other.")) as elsewhere:
-        environment = environment_of(elsewhere)
+        environment = environment_of(Place(elsewhere.bootstrap))
         ran = command(["worker"], environment, tmp_path)
     assert ran.returncode == 4
     assert "slipwatch topics create" in ran.stderr
 
 
-def test_a_worker_whose_web_port_is_taken_ends(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_a_worker_whose_web_port_is_taken_ends(embedded: Place, tmp_path: Path) -> None:
     with Receiver() as receiver:
         taken = receiver.url.rsplit(":", 1)[1].split("/")[0]
-        environment = environment_of(broker) | {"SLIPWATCH_WEB__PORT": taken}
+        environment = environment_of(embedded) | {"SLIPWATCH_WEB__PORT": taken}
         with started(WORKER, environment, tmp_path) as worker:
             assert worker.wait() == 7
             assert "address already in use" in worker.text().splitlines()[-1]
