@@ -77,6 +77,10 @@ FAULT_FREE_DAYS = 3
 """No fault happens in so many first days: sources must have been heard to fall silent."""
 
 
+NEVER_SILENT = ("OCEAN", "MAKER")
+"""Parties whose feeds never fail; `Windows` says why."""
+
+
 @dataclass(frozen=True)
 class ExpectedCatch:
     """One thing that should be caught: a line or (for an outage) a source.
@@ -137,8 +141,9 @@ class Outage:
 class Windows:
     """Congestions and outages, day by day, from the seed alone; asked for as far ahead as needed.
 
-    Neither happens twice at one place within ten days, and the feed of the ships never fails, so
-    that what a congestion causes is always told.
+    Neither happens twice at one place within ten days. The feed of the ships never fails, so that
+    what a congestion causes is always told; nor does that of the maker, who takes part in most
+    orders: for weeks hardly one could have a fault that stands alone.
     """
 
     network: Network
@@ -177,7 +182,7 @@ class Windows:
         self.congestions.setdefault(port, []).append(Congestion(port, start, end))
 
     def _silence(self, rng: Random, start: UtcMillis) -> None:
-        feeds = [feed for feed in self.network.document.feeds if feed.party != "OCEAN"]
+        feeds = [feed for feed in self.network.document.feeds if feed.party not in NEVER_SILENT]
         feed = rng.choice(feeds)
         if self._free_at.get(feed.id, 0) > start:
             return
