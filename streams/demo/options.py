@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from schemas.units import DAY_MS, UtcMillis, millis
 
 SECONDS_DEFAULT = 60.0
-SEED_DEFAULT = 42
+SEED_DEFAULT = 17
 SPEED_DEFAULT = 57_600.0
 """Simulated seconds a second: one day in 1.5 seconds."""
 

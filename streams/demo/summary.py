@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 
@@ -92,8 +93,9 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
     `began_at`. What should be told by some time may be told two ticks later: a fact waits for the
     next one, and for another where its number points at another number.
     """
-    truth = truth_of(simulation)
-    whole = score(truth, fired(board.verdicts), 2 * board.gap_max_ms + HOUR_MS)
+    gap_ms = board.gap_max_ms
+    truth = _widened(truth_of(simulation), gap_ms)
+    whole = score(truth, fired(board.verdicts), 2 * gap_ms + HOUR_MS)
     scored = [each for each in whole.faults if _latest_at(each) > began_at]
     caught = [each for each in scored if each.in_time]
     last = max(
@@ -117,6 +119,21 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
         false_alarms_by_reason=_false_alarms(whole.false_alarms),
         example=None if last is None else last.injection.expected[0].subject,
     )
+
+
+def _widened(truth: Truth, gap_ms: int) -> Truth:
+    """The truth with the distance of two ticks more room before each catch: a tick's time is read
+    before its cut is made, so it holds what was said a little later too."""
+    injections = tuple(
+        replace(
+            each,
+            expected=tuple(
+                replace(catch, earliest_at=catch.earliest_at - gap_ms) for catch in each.expected
+            ),
+        )
+        for each in truth.injections
+    )
+    return replace(truth, injections=injections)
 
 
 def count_alerts(board: Board) -> Alerts:
