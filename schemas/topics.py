@@ -29,7 +29,8 @@ class Spread(enum.StrEnum):
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """One topic. `passing` topics keep records for a day: they are read within seconds."""
+    """One topic. Records of `passing` topics are read within seconds and kept for two weeks, the
+    longest stop after which workers go on by themselves."""
 
     name: str
     says: str

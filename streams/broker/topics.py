@@ -28,7 +28,7 @@ from schemas.units import DAY_MS, MINUTE_MS
 from streams.clients import librdkafka_config
 from streams.settings import KafkaSettings, TopicSettings
 
-PASSING_RETENTION_MS = DAY_MS
+PASSING_RETENTION_MS = 14 * DAY_MS
 PROGRESS_SEGMENT_BYTES = 16 * 1024 * 1024
 """`progress` is rewritten at each tick and read whole by each worker that starts: small segments
 let compaction, which leaves the newest segment alone, keep it short."""

@@ -36,7 +36,7 @@ def test_topics_are_created_as_planned_and_then_found_good(
     assert config["segment.bytes"] == str(16 * 1024 * 1024)
     assert described(bootstrap, f"{unique_name}.ticks")["message.timestamp.type"] == "LogAppendTime"
     assert described(bootstrap, f"{unique_name}.decisions")["retention.ms"] == "-1"
-    assert described(bootstrap, f"{unique_name}.cells-rows")["retention.ms"] == "86400000"
+    assert described(bootstrap, f"{unique_name}.cells-rows")["retention.ms"] == str(14 * 86_400_000)
 
 
 def described(bootstrap: str, topic: str) -> dict[str, str | None]:
