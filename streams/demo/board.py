@@ -147,14 +147,18 @@ class Board:
         if self.tick is not None:
             self.gap_max_ms = max(self.gap_max_ms, millis(tick.at) - millis(self.tick.at))
         self.tick = self._ticks[tick.n] = tick
+        self._find_done()
 
     def _take_progress(self, key: bytes, progress: StageProgress) -> None:
-        if progress.stage != LAST_STAGE:
-            return
-        self._stands[key] = progress.tick
+        if progress.stage == LAST_STAGE:
+            self._stands[key] = progress.tick
+            self._find_done()
+
+    def _find_done(self) -> None:
+        """Nothing orders ticks and progress: either may be read first."""
         if len(self._stands) < self._notices_partitions:
             return
-        done = min(self._stands.values())
+        done = min(self._stands.values(), default=0)
         tick = self._ticks.get(done)
         if done > self.done and tick is not None:
             self.done, self.done_at = done, millis(tick.at)

@@ -79,7 +79,7 @@ def draw(scene: Scene, spotlight: Spotlight, console: Console) -> RenderableType
         _severities(scene),
         Rule(style="dim"),
     ]
-    foot = Text("Ctrl-C stops it and cleans up", "dim", no_wrap=True, overflow="ellipsis")
+    foot = Text("Ctrl-C ends it", "dim", no_wrap=True, overflow="ellipsis")
     if scene.view_address:
         foot.append(f"; the view answers at {scene.view_address}")
     below = height - sum(_height(console, each) for each in head) - 2

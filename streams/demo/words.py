@@ -56,7 +56,7 @@ def short_money(value_minor: int, currency: str) -> str:
         # 999,950 reads 1.0 M, not 1,000 k.
         if value >= scale * 0.9995:
             shown = value / scale
-            return f"{shown:.0f} {name}" if shown >= 100 else f"{shown:.1f} {name}"
+            return f"{shown:.0f} {name}" if shown >= 99.95 else f"{shown:.1f} {name}"
     return f"{value:.0f}"
 
 
