@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import tempfile
 import time
@@ -28,6 +29,7 @@ from streams.simulator.simulation import Simulation, SimulationOptions
 
 CLOCK_FILE = "clock"
 STEP_SECONDS = 0.05
+LINGER_SECONDS = 0.5
 SHOW_SECONDS = 0.25
 RATE_SECONDS = 3.0
 PAST_TICKS = 3
@@ -122,7 +124,7 @@ class Demonstration:
         self.past_facts = self._feeder.sent
         view = self._child("view", configuration, Exit.VIEW)
         worker_address = self._address(worker)
-        self._catch_up(settings)
+        self._catch_up(settings, worker)
         self.place = Place(folder, broker.bootstrap, self._address(view), worker_address)
         self.started_seconds = time.monotonic() - self._begun
 
@@ -144,37 +146,41 @@ class Demonstration:
         """Goes on at the pace of the clock on the wall, until interrupted."""
         start = time.monotonic()
         while True:
-            self._step(time.monotonic() - start, 1.0)
+            self._step(time.monotonic() - start, 1.0, LINGER_SECONDS)
             self.board.news_since()
 
-    def _catch_up(self, settings: Settings) -> None:
+    def _catch_up(self, settings: Settings, worker: Child) -> None:
         """Waits until the worker has taken in the past, and only then switches the rules on.
 
         A number that points at another number takes a tick a step to reach its lines; rules that
         rest on absence would take what is still on its way for missing.
         """
         start = time.monotonic()
-        board, done = self.board, None
-        while done is None or board.done < done + PAST_TICKS:
-            if done is None and board.taken >= self.past_facts:
-                done = board.done
-            self._look()
-            self._show(0.0, f"Reading the past {days(HISTORY_MS)}", is_past=True)
+        self._wait_for(worker, self.past_facts, f"Reading the past {days(HISTORY_MS)}")
         publish_policy(settings, is_on=True)
-        done = board.done
-        while board.done < done + PAST_TICKS:
-            self._look()
-            self._show(0.0, f"Judging the past {days(HISTORY_MS)}", is_past=True)
-        self.past_ticks = board.done
+        self._wait_for(worker, self.past_facts, f"Judging the past {days(HISTORY_MS)}")
+        self.past_ticks = self.board.done
         self.past_seconds = time.monotonic() - start
 
-    def _step(self, elapsed: float, speed: float) -> None:
-        self._feeder.step(elapsed, speed, self.board.done_at)
-        self._look()
+    def _wait_for(self, worker: Child, facts: int, note: str) -> None:
+        """Returns when so many facts are taken, and a few ticks more are done."""
+        ends_at = time.monotonic() + START_SECONDS_MAX
+        board, done = self.board, None
+        while done is None or board.done < done + PAST_TICKS:
+            if done is None and board.taken >= facts:
+                done = board.done
+            if time.monotonic() > ends_at:
+                raise worker.failure("did not take in the past in time")
+            self._look()
+            self._show(0.0, note, is_past=True)
 
-    def _look(self) -> None:
+    def _step(self, elapsed: float, speed: float, wait_seconds: float = STEP_SECONDS) -> None:
+        self._feeder.step(elapsed, speed, self.board.done_at)
+        self._look(wait_seconds)
+
+    def _look(self, wait_seconds: float = STEP_SECONDS) -> None:
         """Takes in what is new on the topics, and looks after the processes."""
-        self._follower.poll(STEP_SECONDS)
+        self._follower.poll(wait_seconds)
         for child in self._children:
             child.check()
         seconds = time.monotonic() - self._begun
@@ -236,21 +242,21 @@ class Demonstration:
 def _write_configuration(folder: Path, settings: Settings) -> Path:
     """The configuration of worker and view: free ports, and all files in the demo's folder."""
     path = folder / "slipwatch.toml"
-    path.write_text(
-        "\n".join(
-            (
-                "[kafka]",
-                f'bootstrap_servers = "{settings.kafka.bootstrap_servers}"',
-                "[engine]",
-                f"tick_ms = {TICK_MS}",
-                "[web]",
-                "port = 0",
-                "[view]",
-                "port = 0",
-                f"database = 'sqlite:///{folder}/view.db'",
-                "",
-            )
-        ),
-        encoding="utf-8",
-    )
+    text = f"""\
+[kafka]
+bootstrap_servers = {_quoted(settings.kafka.bootstrap_servers)}
+[engine]
+tick_ms = {TICK_MS}
+[web]
+port = 0
+[view]
+port = 0
+database = {_quoted(f"sqlite:///{folder}/view.db")}
+"""
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def _quoted(text: str) -> str:
+    """The text in TOML: what JSON writes is a basic string there too."""
+    return json.dumps(text)

@@ -95,7 +95,7 @@ class Child:
             line = self._lines.get_nowait()
         except queue.Empty:
             if time.monotonic() > ends_at:
-                raise self._failure("did not start in time") from None
+                raise self.failure("did not start in time") from None
             return None
         return line.rsplit(" ", 1)[-1].strip()
 
@@ -104,7 +104,7 @@ class Child:
         code = self._process.poll()
         if code is not None:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-            raise self._failure(how)
+            raise self.failure(how)
 
     def terminate(self) -> None:
         """Asks it to stop, which it does in the background."""
@@ -122,7 +122,8 @@ class Child:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _failure(self, how: str) -> DemoFailed:
+    def failure(self, how: str) -> DemoFailed:
+        """What to raise when the process did that: with its name and the end of its log."""
         text = self._log.read_text(encoding="utf-8", errors="replace")
         last = "\n".join(text.splitlines()[-LOG_LINES_SHOWN:])
         said = f"Its log ends with:\n{last}" if last else "Its log is empty."
