@@ -28,6 +28,35 @@ NETWORKS = Partition("networks", 0)
 POLICIES = Partition("policies", 0)
 _LOOK_BACK: Final = 64
 """Offsets before the end of `ticks` to look for the latest tick: each has a marker behind it."""
+_WAIT_S: Final = 0.02
+
+
+def last_tick(log: Log, timeout_s: float = 60.0) -> Tick | None:
+    """The last tick in the log, None before the first.
+
+    Waits for transactions that are open; raises Unavailable when that takes too long.
+    """
+    high = log.end_offsets([TICKS])[TICKS].high
+    begin = log.begin_offsets([TICKS])[TICKS]
+    reader = log.reader()
+    last: Tick | None = None
+    waited = 0.0
+    try:
+        reader.assign({TICKS: max(begin, high - _LOOK_BACK)})
+        while reader.positions().get(TICKS, 0) < high:
+            for record in reader.read(_LOOK_BACK, _WAIT_S):
+                value = record.value()
+                if value is not None:
+                    last = decode(value, Tick)
+            waited += _WAIT_S
+            if waited > timeout_s:
+                raise Unavailable(
+                    f"ticks could not be read to its end in {timeout_s:.0f} s",
+                    "A transaction may be open on it; it ends by its own timeout.",
+                )
+    finally:
+        reader.close()
+    return last
 
 
 class Control:
@@ -92,12 +121,12 @@ class Control:
         ends = self._log.end_offsets([TICKS, PROGRESS, NETWORKS, POLICIES])
         waited = 0.0
         while True:
-            self.poll(0.02)
             positions = self._reader.positions()
             behind = [p for p, end in ends.items() if positions.get(p, 0) < end.high]
             if not behind:
                 return
-            waited += 0.02
+            self.poll(_WAIT_S)
+            waited += _WAIT_S
             if waited > timeout_s:
                 raise Unavailable(
                     f"{behind[0].topic} could not be read to its end in {timeout_s:.0f} s",
@@ -109,11 +138,8 @@ class Control:
         standing = [self.progress_of(stage, partition) for partition in partitions]
         return min((each.tick if each is not None else 0 for each in standing), default=0)
 
-    def pending(self) -> int:
-        """Rows that stages sent to themselves at the latest tick, to be taken at the next."""
-        if self.tick is None:
-            return 0
-        n = self.tick.n
+    def pending(self, n: int) -> int:
+        """Rows that stages sent to themselves at tick `n`, to be taken at the next."""
         return sum(each.pending for each in list(self.progress.values()) if each.tick == n)
 
     def _take(self, record: Record) -> None:

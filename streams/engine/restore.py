@@ -50,6 +50,20 @@ class Restoration:
 
     def step(self) -> bool:
         """Reads on for a moment; says whether all is restored."""
+        if self._is_behind():
+            self._read()
+            if self._is_behind():
+                return False
+        for task in self.tasks:
+            task.restored()
+        self.close()
+        return True
+
+    def _is_behind(self) -> bool:
+        positions = self._reader.positions()
+        return any(positions.get(p, 0) < target for p, target in self._targets.items())
+
+    def _read(self) -> None:
         for record in self._reader.read(50_000, 0.01):
             key = record.key()
             if key is None:
@@ -58,13 +72,6 @@ class Restoration:
             partition = Partition(record.topic(), record.partition())
             for task in self._by_changelog.get(partition, ()):
                 task.restore(partition.topic, key, record.value())
-        positions = self._reader.positions()
-        if any(positions.get(p, 0) < target for p, target in self._targets.items()):
-            return False
-        for task in self.tasks:
-            task.restored()
-        self.close()
-        return True
 
     def close(self) -> None:
         """Lets go of the reader."""

@@ -18,7 +18,7 @@ from schemas.ticks import HeldPartition, Tick
 from schemas.topics import FACT_TOPICS
 from schemas.units import UtcMillis, instant, millis
 from streams.engine.clock import Clock
-from streams.engine.control import TICKS, Control
+from streams.engine.control import TICKS, Control, last_tick
 from streams.engine.log import (
     EndOffsets,
     Fenced,
@@ -165,13 +165,15 @@ class Ticker:
         self._stage, self._partitions = last_stage
         self._plan = TickPlan(settings)
         self._producer: TransactionalProducer | None = None
-        self._written = 0
+        self._last: Tick | None = None
         self._written_s = 0.0
         self.trouble = ""
 
     def open(self) -> None:
-        """Fences the ticker before this one and checks the clock against the broker's."""
+        """Fences the ticker before this one, reads its last tick, and checks the clock against the
+        broker's."""
         self._producer = self._log.transactional_producer(self._id)
+        self._last = last_tick(self._log)
         self.check_clock()
 
     def limit(self, facts_max: int) -> None:
@@ -199,14 +201,23 @@ class Ticker:
 
     def flight(self) -> int | None:
         """The number of the tick in flight, None when the last one is finished everywhere."""
-        last = self._control.tick
-        n = max(self._written, last.n if last is not None else 0)
+        last = self._newest()
+        n = last.n if last is not None else 0
         return n if n > self._control.done(self._stage, self._partitions) else None
+
+    def _newest(self) -> Tick | None:
+        """The last tick of all. Progress may be read before the tick that it is of, and the ticker
+        before this one may have written until it was fenced: what the worker has read of `ticks`
+        is not enough."""
+        known, last = self._control.tick, self._last
+        if known is None or (last is not None and last.n > known.n):
+            return last
+        return known
 
     def settles(self) -> bool:
         """Whether the last tick was complete but left rows on their way to their lines."""
-        last = self._control.tick
-        return last is not None and last.complete and self._control.pending() > 0
+        last = self._newest()
+        return last is not None and last.complete and self._control.pending(last.n) > 0
 
     def step(self) -> bool:
         """Writes the next tick if it is time and none is in flight; says whether it did."""
@@ -231,7 +242,7 @@ class Ticker:
 
     def cut(self) -> Tick:
         """Writes the next tick now. The clock is read before the offsets."""
-        last = self._control.tick
+        last = self._newest()
         if last is not None and self.settles():
             return self._write(self._plan.settling(last))
         now = self._clock.now()
@@ -260,5 +271,5 @@ class Ticker:
         except Fenced:
             self._producer = None
             raise
-        self._written, self._written_s = tick.n, time.monotonic()
+        self._last, self._written_s = tick, time.monotonic()
         return tick

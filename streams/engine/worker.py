@@ -262,8 +262,9 @@ class Worker(Rebalance):
             positions = self._consumer.positions([task.input for task in lacking])
             for task in lacking:
                 task.reached(positions.get(task.input, 0))
-        chunk = self._settings.facts_per_chunk
-        return [task for task in self._tasks.intake.values() if task.ready(tick, chunk)]
+        # A paused input may be left with half its share: to wait for more is to wait for ever.
+        enough = min(self._settings.facts_per_chunk, self._share() // 2 + 1)
+        return [task for task in self._tasks.intake.values() if task.ready(tick, enough)]
 
     def _transact(
         self,
@@ -335,15 +336,18 @@ class Worker(Rebalance):
     def _hold_back(self) -> None:
         """Pauses inputs that fill memory faster than ticks empty it, and lets them go again."""
         assert self._consumer is not None, "open() comes first"
-        limit = self._settings.buffered_max
-        share = max(1, limit // max(1, len(self._tasks.intake)))
+        share = self._share()
         for partition, task in self._tasks.intake.items():
             full = task.buffered >= share
             if full and partition not in self._paused:
                 self._paused.add(partition)
                 self._consumer.pause([partition])
-            elif not full and partition in self._paused and task.buffered < share // 2:
+            elif not full and partition in self._paused and task.buffered <= share // 2:
                 self._resume([partition])
+
+    def _share(self) -> int:
+        """How many facts of one input may wait in memory."""
+        return max(1, self._settings.buffered_max // max(1, len(self._tasks.intake)))
 
     # Telling.
 
