@@ -49,6 +49,7 @@ class WorkerStanding(Answer):
     worker: str
     partitions: int
     tick_min: int
+    restoring: int = Field(description="Partitions whose state it is still reading back.")
 
 
 class Parked(Answer):
@@ -87,6 +88,9 @@ class Status(Answer):
     as_of: AsOf | None = Field(description="None until the view has read a whole tick.")
     newest_tick: AsOf | None = Field(description="The last tick written by the ticker.")
     newest_is_complete: bool
+    facts_behind: int = Field(
+        description="Records of facts that were there at the newest tick and are not taken in yet."
+    )
     held_back_by: tuple[PartitionProgress, ...]
     held_sources: tuple[HeldPartition, ...]
     stages: tuple[StageStanding, ...]
@@ -121,7 +125,8 @@ def read_status(connection: Connection) -> Status:
         connection, select(tick.body).order_by(tick.n.desc()).limit(1), ticks.Tick
     )
     newest = written[0] if written else None
-    partitions = _partitions(connection)
+    progress = read_records(connection, select(tables.progress.c.body), ticks.StageProgress)
+    partitions = _partitions(progress)
     feed, letter, number = tables.feeds.c, tables.dead_letters.c, tables.unlinked.c
     blind = read_records(
         connection,
@@ -141,13 +146,14 @@ def read_status(connection: Connection) -> Status:
         as_of=as_of,
         newest_tick=None if newest is None else AsOf(tick=newest.n, at=newest.at),
         newest_is_complete=newest is not None and newest.complete,
+        facts_behind=0 if newest is None else _facts_behind(progress, newest),
         held_back_by=() if newest is None else _held_back_by(partitions, newest.n),
         held_sources=tuple(
             HeldPartition.model_validate(held) for held in (newest.held if newest else ())
         ),
         stages=_stages(partitions),
         partitions=partitions,
-        workers=_workers(partitions),
+        workers=_workers(partitions, progress),
         feeds=connection.execute(select(func.count()).select_from(tables.feeds)).scalar() or 0,
         blind_feeds=tuple(answer(FeedStatus, each) for each in blind),
         open_alerts={name.value: by_rank.get(rank, 0) for name, rank in SEVERITY_RANK.items()},
@@ -169,8 +175,16 @@ def read_status(connection: Connection) -> Status:
     )
 
 
-def _partitions(connection: Connection) -> tuple[PartitionProgress, ...]:
-    found = read_records(connection, select(tables.progress.c.body), ticks.StageProgress)
+def _facts_behind(progress: list[ticks.StageProgress], newest: ticks.Tick) -> int:
+    taken = {(at.topic, at.partition): at.offset for at in progress if at.stage == FLOW[0]}
+    return sum(
+        max(0, end - taken.get((topic, number), 0))
+        for topic, ends in newest.high.items()
+        for number, end in enumerate(ends)
+    )
+
+
+def _partitions(progress: list[ticks.StageProgress]) -> tuple[PartitionProgress, ...]:
     stands = (
         PartitionProgress(
             stage=each.stage,
@@ -180,7 +194,8 @@ def _partitions(connection: Connection) -> tuple[PartitionProgress, ...]:
             worker=each.worker,
             is_partly_done=each.within is not None,
         )
-        for each in found
+        for each in progress
+        if each.stage != ticks.WORKER_STAGE
     )
     return tuple(sorted(stands, key=lambda at: (_place(at.stage), at.topic, at.partition)))
 
@@ -209,13 +224,22 @@ def _stages(partitions: tuple[PartitionProgress, ...]) -> tuple[StageStanding, .
     )
 
 
-def _workers(partitions: tuple[PartitionProgress, ...]) -> tuple[WorkerStanding, ...]:
+def _workers(
+    partitions: tuple[PartitionProgress, ...], progress: list[ticks.StageProgress]
+) -> tuple[WorkerStanding, ...]:
     names = sorted({at.worker for at in partitions if at.worker})
+    restoring = {
+        at.worker: at.counts.get("restoring", 0)
+        for at in progress
+        if at.stage == ticks.WORKER_STAGE
+    }
+    names = sorted({*names, *(name for name, count in restoring.items() if count)})
     return tuple(
         WorkerStanding(
             worker=name,
             partitions=sum(1 for at in partitions if at.worker == name),
-            tick_min=min(at.tick for at in partitions if at.worker == name),
+            tick_min=min((at.tick for at in partitions if at.worker == name), default=0),
+            restoring=restoring.get(name, 0),
         )
         for name in names
     )

@@ -41,6 +41,11 @@ class Tick(Record, frozen=True, kw_only=True):
     ticker: str = ""
 
 
+WORKER_STAGE = "worker"
+"""The `stage` of a record of `progress` that tells of a worker itself: `topic` is its name, and
+`counts` has the `partitions` that it was given and how many of them it is still `restoring`."""
+
+
 class StageProgress(Record, frozen=True, kw_only=True):
     """Topic `progress`, key: stage and partition. The tick that a stage's partition stands at.
 

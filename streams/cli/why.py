@@ -131,6 +131,7 @@ def _print_status(reader: Reader, answer: Answer) -> None:
         (
             ("time stands at", _tick(reader, shown) or "no tick has been read"),
             ("newest tick", _newest(reader, answer) if newest else "none has been written"),
+            ("lag", f"{answer['facts_behind']} records of facts not taken in"),
             ("held back by", escape("\n".join(_held_back(answer)))),
             ("hidden facts", escape("\n".join(_held_sources(reader, answer)))),
             ("workers", escape("\n".join(_workers(answer)))),
@@ -181,6 +182,7 @@ def _held_sources(reader: Reader, answer: Answer) -> list[str]:
 def _workers(answer: Answer) -> list[str]:
     return [
         f"{each['worker']}: {each['partitions']} partition(s), tick {each['tick_min']}"
+        + (f", restoring {each['restoring']}" if each["restoring"] else "")
         for each in answer["workers"]
     ]
 

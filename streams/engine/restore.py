@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+from schemas.ticks import WORKER_STAGE, StageProgress
 from streams.engine.log import Log, Partition
-from streams.engine.task import KeyedTask
+from streams.engine.task import KeyedTask, OutRecord, progress_record
 
 
 class Restoration:
@@ -76,3 +77,18 @@ class Restoration:
     def close(self) -> None:
         """Lets go of the reader."""
         self._reader.close()
+
+
+def worker_record(worker: str, tick: int, partitions: int, restoring: int) -> OutRecord:
+    """What `progress` says of a worker itself: its partitions, and how many it still restores."""
+    return progress_record(
+        StageProgress(
+            stage=WORKER_STAGE,
+            topic=worker,
+            partition=0,
+            tick=tick,
+            offset=0,
+            worker=worker,
+            counts={"partitions": partitions, "restoring": restoring},
+        )
+    )

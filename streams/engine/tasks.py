@@ -40,6 +40,11 @@ class Tasks:
             self.intake.pop(partition, None)
             self.keyed.pop(partition, None)
 
+    @property
+    def partitions_held(self) -> int:
+        """How many partitions this worker runs."""
+        return len(self.intake) + len(self.keyed)
+
     def ready_intake(self, tick: Tick, facts_min: int) -> list[IntakeTask]:
         """The partitions of facts of which something can be taken in for the tick."""
         return [task for task in self.intake.values() if task.ready(tick, facts_min)]

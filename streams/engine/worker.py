@@ -38,7 +38,7 @@ from streams.engine.observation import (
     WorkerSettings,
     WorkerStatus,
 )
-from streams.engine.restore import Restoration
+from streams.engine.restore import Restoration, worker_record
 from streams.engine.task import KeyedTask, OutRecord
 from streams.engine.tasks import Tasks
 from streams.engine.ticker import Ticker
@@ -73,9 +73,8 @@ class Worker(Rebalance):
         self._tick_seen = 0
         self._state = "starting"
         self._transactions = self._aborts = self._facts = self._refused = 0
+        self._told_restoring: int | None = None
         self._trouble = ""
-
-    # Life.
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set, then leaves the group cleanly. Raises EngineFailure."""
@@ -141,8 +140,6 @@ class Worker(Rebalance):
         self._restorations.clear()
         self.control.close()
 
-    # Assignment.
-
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Makes a task of each partition, where its progress stands; state follows."""
         self.control.sync(self._settings.sync_timeout_s)
@@ -169,8 +166,6 @@ class Worker(Rebalance):
                 self._restorations.remove(restoration)
         self._observer.revoked(partitions)
 
-    # Ticking.
-
     def make_ticker(self) -> Ticker:
         """A ticker on this worker's view of the whole."""
         name, topic = LAST_STAGE
@@ -195,8 +190,6 @@ class Worker(Rebalance):
             self.control.sync(self._settings.sync_timeout_s)
             self._ticking.start(self.make_ticker())
 
-    # The loop.
-
     def step(self, timeout_s: float) -> bool:
         """One turn of the loop; says whether anything was done."""
         assert self._consumer is not None, "open() comes first"
@@ -211,6 +204,7 @@ class Worker(Rebalance):
         self._mind_ticker()
         restored = self._restore()
         did = self._work()
+        self._tell_restoring()
         self._hold_back()
         return bool(records) or did or restored
 
@@ -223,6 +217,24 @@ class Worker(Rebalance):
                 self._observer.restored(restoration.records, restoration.seconds)
             return True
         return False
+
+    def _tell_restoring(self) -> None:
+        """Writes to `progress` how many partitions are being restored, whenever that changes."""
+        restoring = sum(len(each.tasks) for each in self._restorations)
+        if restoring == self._told_restoring or not self._tasks.partitions_held:
+            return
+        assert self._producer is not None, "open() comes first"
+        held = self._tasks.partitions_held
+        self._producer.begin()
+        try:
+            told = worker_record(self._settings.name, self._tick_seen, held, restoring)
+            self._produce(self._producer, [told])
+            self._producer.commit()
+        except TransactionAborted as error:
+            self._producer.abort()
+            self._observer.aborted(error.what)
+            return
+        self._told_restoring = restoring
 
     def _resume(self, partitions: Sequence[Partition]) -> None:
         assert self._consumer is not None, "open() comes first"
@@ -315,10 +327,8 @@ class Worker(Rebalance):
 
     @staticmethod
     def _produce(producer: TransactionalProducer, records: Sequence[OutRecord]) -> int:
-        for record in records:
-            producer.produce(
-                record.topic, record.partition, record.key, record.value, record.headers
-            )
+        for each in records:
+            producer.produce(each.topic, each.partition, each.key, each.value, each.headers)
         return len(records)
 
     def hold(self, partition: Partition) -> None:
@@ -348,8 +358,6 @@ class Worker(Rebalance):
     def _share(self) -> int:
         """How many facts of one input may wait in memory."""
         return max(1, self._settings.buffered_max // max(1, len(self._tasks.intake)))
-
-    # Telling.
 
     def status(self) -> WorkerStatus:
         """What the worker is doing; safe to call from any thread."""
