@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import report
 from bench.benchmark import BUILD_DIRECTORY, Benchmark, Figure, Run
-from bench.ground import Ground
+from bench.ground import BenchFailed, Ground
 from bench.registry import BENCHMARKS
 
 
@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs what was asked for; 1 when something that is needed is missing."""
+    """Runs what was asked for; 1 when something is missing or fails."""
     options = parse(arguments)
     wanted = [each for each in BENCHMARKS if not options.names or each.name in options.names]
     missing = {each.name: lacks for each in wanted if (lacks := each.lacks())}
@@ -57,8 +57,12 @@ def main(arguments: Sequence[str]) -> int:
         Ground(Path(folder)) as ground,
     ):
         run = Run(options.short, repeat, ground, Path(folder))
-        for benchmark in wanted:
-            results[benchmark.name] = _measure(run, benchmark)
+        try:
+            for benchmark in wanted:
+                results[benchmark.name] = _measure(run, benchmark)
+        except BenchFailed as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
     name = "short.json" if options.short else "results.json"
     path = options.json or BUILD_DIRECTORY / name
     report.write(path, results, short=options.short)

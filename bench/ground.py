@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from alerts.policy import Policy
 from bench.cpu import cpu_seconds
@@ -117,9 +118,16 @@ class Place:
         for future in admin.delete_topics([self.prefix + topic.name for topic in TOPICS]).values():
             future.result(STOP_S)
 
-    def log(self) -> KafkaLog:
-        """A connection of its own for each caller."""
-        return KafkaLog(KafkaLogSettings({"bootstrap.servers": self.bootstrap}, self.prefix))
+    def log(self, prefix: str | None = None) -> KafkaLog:
+        """A connection of its own for each caller; with another prefix, to other topics."""
+        prefix = self.prefix if prefix is None else prefix
+        return KafkaLog(KafkaLogSettings({"bootstrap.servers": self.bootstrap}, prefix))
+
+    def create(self, names: Sequence[str]) -> None:
+        """More topics, by their full names; they go when the broker goes."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        for future in admin.create_topics([NewTopic(n, PARTITIONS, 1) for n in names]).values():
+            future.result(STOP_S)
 
     def publish(self, network: Network, policy: Policy | None = None) -> None:
         """From the next tick on, the chain is this one."""

@@ -1,6 +1,6 @@
 """All benchmarks, in the order in which they run."""
 
-from bench import codec, latency, local, pipeline
+from bench import codec, latency, local, pipeline, slipjoin
 from bench.benchmark import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -8,4 +8,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     local.BENCHMARK,
     pipeline.BENCHMARK,
     latency.BENCHMARK,
+    slipjoin.BENCHMARK,
 )

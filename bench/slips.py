@@ -102,7 +102,7 @@ def shipped(kind: str, line: int, at: UtcMillis, eta_at: UtcMillis | None = None
     """`departed`, `eta` or `delivered`."""
     site = {"departed": "PLANT", "delivered": "STORE"}.get(kind)
     return ShipmentFact(
-        event_id=f"{kind[0]}{kind[-1]}{line:09d}", source="cargo-edi", kind=kind, occurred_at=at,
+        event_id=f"{kind}{line:09d}", source="cargo-edi", kind=kind, occurred_at=at,
         recorded_at=at, order_ref=order_ref(line), line="1", carrier="CARGO", site=site,
         eta_at=eta_at,
     )  # fmt: skip
@@ -199,3 +199,18 @@ def _live_fact(line: int, stage: int, now: UtcMillis) -> Fact:
             return shipped("eta", line, now, due_at + (DAY_MS if slips else -DAY_MS))
         case _:
             return shipped("delivered", line, now)
+
+
+def join_statuses(lines: int) -> dict[str, str]:
+    """Order → the status it must end in: every line is delivered, some late."""
+    facts = [fact for _, fact in join_facts(lines)]
+    promised = {
+        fact.order_ref: fact.promised_at
+        for fact in facts
+        if isinstance(fact, OrderFact) and fact.promised_at is not None
+    }
+    return {
+        fact.order_ref: "late" if fact.occurred_at > promised[fact.order_ref] else "delivered"
+        for fact in facts
+        if fact.kind == "delivered" and isinstance(fact, ShipmentFact) and fact.order_ref
+    }

@@ -6,7 +6,14 @@ from collections import Counter
 from itertools import islice
 
 from bench.chain import chain_facts
-from bench.slips import FACTS_PER_LINE, LiveSlips, join_facts, join_policy, join_told_at
+from bench.slips import (
+    FACTS_PER_LINE,
+    LiveSlips,
+    join_facts,
+    join_policy,
+    join_statuses,
+    join_told_at,
+)
 from schemas.codec import FactDecoder
 from schemas.facts import Family
 from schemas.refusals import Refused
@@ -56,3 +63,14 @@ def test_the_chain_says_the_same_in_every_run() -> None:
         (fact,) = decoder.decode(Family(topic), [value])
         assert not isinstance(fact, Refused)
         assert check(fact) is None
+
+
+def test_no_fact_of_the_join_is_told_twice() -> None:
+    told = {(fact.source, fact.event_id) for _, fact in join_facts(LINES)}
+    assert len(told) == FACTS_PER_LINE * LINES
+
+
+def test_every_line_of_the_join_ends_and_some_are_late() -> None:
+    statuses = join_statuses(LINES)
+    assert len(statuses) == LINES
+    assert 0.1 < Counter(statuses.values())["late"] / LINES < 0.5
