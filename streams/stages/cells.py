@@ -178,9 +178,9 @@ class Cells:
             feed, judges = told.feed, told.judges
         if feed is None:
             return
-        self._feeds[feed.source] = feed
         if not judges:
             store.put(key, _encode(CellFeed(STATE_VERSION, None, feed, judges)))
+            self._feeds[feed.source] = feed
             return
         before = old.verdicts if old is not None else ()
         judgement = judge_feed(
@@ -206,6 +206,10 @@ class Cells:
                 )
             ),
         )
+        # Last, because nothing takes it back when judging fails.
+        self._feeds[feed.source] = feed
+        # Last, so that lines never see what the store does not hold: judging may have failed.
+        self._feeds[feed.source] = feed
 
     def _line(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
