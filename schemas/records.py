@@ -284,7 +284,10 @@ class Receipt(Record, frozen=True, kw_only=True):
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):
-    """Topic `dead-letters`, key: topic, partition and offset. A record that could not be used.
+    """Topic `dead-letters`, key: id. A record that could not be used.
+
+    `id` is `TOPIC/PARTITION/OFFSET` of what intake refused; of a fact that was refused later, the
+    line or number that had no room for it, its source and its event id.
 
     `value` and `key_bytes` are the original bytes. `retried_at` marks one that was sent again.
     """

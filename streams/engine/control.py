@@ -34,15 +34,26 @@ _WAIT_S: Final = 0.02
 def last_tick(log: Log, timeout_s: float = 60.0) -> Tick | None:
     """The last tick in the log, None before the first.
 
+    Looks back as far as it must: aborted ticks and their markers may fill the end of the topic.
     Waits for transactions that are open; raises Unavailable when that takes too long.
     """
     high = log.end_offsets([TICKS])[TICKS].high
     begin = log.begin_offsets([TICKS])[TICKS]
+    back = _LOOK_BACK
+    while True:
+        start = max(begin, high - back)
+        last = _last_between(log, start, high, timeout_s)
+        if last is not None or start == begin:
+            return last
+        back *= 8
+
+
+def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | None:
     reader = log.reader()
     last: Tick | None = None
     waited = 0.0
     try:
-        reader.assign({TICKS: max(begin, high - _LOOK_BACK)})
+        reader.assign({TICKS: start})
         while reader.positions().get(TICKS, 0) < high:
             for record in reader.read(_LOOK_BACK, _WAIT_S):
                 value = record.value()
@@ -81,6 +92,7 @@ class Control:
         ends = self._log.end_offsets([TICKS])
         begins[TICKS] = max(begins[TICKS], ends[TICKS].high - _LOOK_BACK)
         self._reader.assign(begins)
+        self.tick = last_tick(self._log, timeout_s)
         self.sync(timeout_s)
 
     def close(self) -> None:

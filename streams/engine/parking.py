@@ -1,13 +1,14 @@
 """Parking: rows that wait at keys whose evaluation failed, so that the tick can go on.
 
-They wait in the log like any state. They join the key's next rows, and whenever network, policy
-or rules changed, everything parked is tried again: a release that mends the fault changes the
-rules' version.
+They wait in the log like any state, the rows of each tick by themselves. Whenever the key is
+evaluated, for whatever reason, they are taken first, tick by tick, as they would have been; and
+whenever network, policy or rules changed, everything parked is tried again: a release that mends
+the fault changes the rules' version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -22,11 +23,11 @@ PARKED_TOPIC = "parked-state"
 
 
 class ParkedRows(msgspec.Struct, array_like=True, frozen=True):
-    """Rows that wait at a key because evaluating it failed."""
+    """Rows that wait at a key because evaluating it failed: those of each tick, oldest first."""
 
     v: int
     due: int | None
-    rows: list[Row]
+    turns: list[list[Row]]
     error: str
 
 
@@ -50,28 +51,27 @@ class Parking:
         if stage == self._stage:
             self._store.restore(name, value)
 
-    def joining(
-        self, keys: Iterable[str], *, everything: bool
-    ) -> Iterator[tuple[str, Sequence[Row]]]:
-        """What waits at these keys, or at all."""
-        if not len(self._store):
-            return
-        for key in self._store.keys() if everything else sorted(keys):
-            held = self._store.get(key)
-            if held is not None:
-                yield key, _decode(held).rows
+    def sorted_keys(self) -> list[str]:
+        """The keys at which rows wait, sorted."""
+        return self._store.sorted_keys()
+
+    def turns(self, key: str) -> list[list[Row]]:
+        """The rows that wait at the key, tick by tick, oldest first."""
+        held = self._store.get(key) if len(self._store) else None
+        return [] if held is None else _decode(held).turns
 
     def park(
         self,
         key: str,
-        rows: Sequence[Row],
+        turns: Sequence[Sequence[Row]],
         error: Exception,
         context: TickContext,
         out: Outputs,
     ) -> None:
-        """The rows wait at the key from now on; told once."""
+        """These rows wait at the key from now on, all of them; told when that changes."""
         text = f"{type(error).__name__}: {error}"
-        held = _encode(ParkedRows(1, None, list(rows), text))
+        waiting = [list(rows) for rows in turns if rows]
+        held = _encode(ParkedRows(1, None, waiting, text))
         if self._store.get(key) == held:
             return
         self._store.put(key, held)
@@ -82,7 +82,7 @@ class Parking:
             tick=context.n,
             at=instant(context.at),
             error=text,
-            rows=len(rows),
+            rows=sum(len(rows) for rows in waiting),
         )
         out.record("parked", self._name(key), record)
 

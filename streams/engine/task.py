@@ -251,9 +251,9 @@ class KeyedTask:
         rows: dict[str, list[Row]] = {}
         for row in self._arriving[context.n].rows:
             rows.setdefault(row.key, []).append(row)
-        for key, waiting in self.parked.joining(rows, everything=context.renewed):
-            rows.setdefault(key, []).extend(waiting)
         wanted = set(rows)
+        if context.renewed:
+            wanted.update(self.parked.sorted_keys())
         if context.header.complete:
             wanted.update(self.store.due_keys(context.at))
         wanted.update(self.stage.also(rows, self.store, context))
@@ -263,14 +263,23 @@ class KeyedTask:
             keys = [key for key in keys if key > after]
         self._keys, self._rows, self._done_keys = keys, rows, 0
 
+    def _turns(self, key: str) -> list[list[Row]]:
+        """The rows to evaluate the key with, turn by turn: first those parked there, then this
+        tick's, sorted and without duplicates; one empty turn when there are none."""
+        told = self._rows.get(key)
+        turns = self.parked.turns(key)
+        if told:
+            turns.append(sorted(set(told)))
+        return turns or [[]]
+
     def _evaluate(self, keys: Sequence[str], context: TickContext) -> Outputs:
         """Evaluates the keys; if one raises, again with care, and that one is parked."""
         out = Outputs(self._partitions)
-        evaluate, rows, store = self.stage.evaluate, self._rows, self.store
+        evaluate, store = self.stage.evaluate, self.store
         try:
             for key in keys:
-                told = rows.get(key)
-                evaluate(key, sorted(set(told)) if told else (), store, context, out)
+                for rows in self._turns(key):
+                    evaluate(key, rows, store, context, out)
         except Exception:  # the one boundary: a fault of ours stops a key, never the line
             self.aborted()
             return self._evaluate_with_care(keys, context)
@@ -281,14 +290,15 @@ class KeyedTask:
     def _evaluate_with_care(self, keys: Sequence[str], context: TickContext) -> Outputs:
         out = Outputs(self._partitions)
         for key in keys:
-            told = sorted(set(self._rows.get(key, ())))
+            turns = self._turns(key)
             mine = Outputs(self._partitions)
             savepoint = self.store.savepoint()
             try:
-                self.stage.evaluate(key, told, self.store, context, mine)
+                for rows in turns:
+                    self.stage.evaluate(key, rows, self.store, context, mine)
             except Exception as error:  # as above
                 self.store.rollback(savepoint)
-                self.parked.park(key, told, error, context, out)
+                self.parked.park(key, turns, error, context, out)
                 continue
             out.take(mine)
             self.parked.unpark(key, out)

@@ -30,6 +30,9 @@ from streams.engine.log import (
     Unavailable,
 )
 
+CLOCK_CHECK_S = 30.0
+"""Seconds between two comparisons of the clocks; T can never go back, so a jump must be noticed."""
+
 CLOCK_SKEW_MAX_MS = 60_000
 """How far the ticker's clock may be from the broker's before it stops and says so."""
 
@@ -167,6 +170,7 @@ class Ticker:
         self._producer: TransactionalProducer | None = None
         self._last: Tick | None = None
         self._written_s = 0.0
+        self._checked_s = 0.0
         self.trouble = ""
 
     def open(self) -> None:
@@ -188,6 +192,7 @@ class Ticker:
 
     def check_clock(self) -> None:
         """No tick while this machine's clock is far from the broker's."""
+        self._checked_s = time.monotonic()
         if not self._clock.is_wall:
             return
         skew = self._log.broker_clock_skew_ms(self._clock.now)
@@ -228,10 +233,11 @@ class Ticker:
             return True
         if time.monotonic() - self._written_s < self._settings.interval_ms / 1000:
             return False
-        if self.trouble:
+        if self.trouble or time.monotonic() - self._checked_s > CLOCK_CHECK_S:
             self.check_clock()
-            self._written_s = time.monotonic()
-            return False
+            if self.trouble:
+                self._written_s = time.monotonic()
+                return False
         try:
             self.cut()
         except Unavailable as error:

@@ -143,7 +143,7 @@ class Cells:
         at whenever the set of held-back topics changed.
         """
         if tick.renewed:
-            return store.keys()
+            return store.sorted_keys()
         keys: set[str] = set()
         for key, told in rows.items():
             if not is_source(key):

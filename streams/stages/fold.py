@@ -34,8 +34,9 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
         if fact.kind == "confirmed":
             confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
         terms.take(fact)
-    promises = [_promise(group) for group in confirmations.values()]
-    last = list(confirmations.values())[-1] if confirmations else []
+    groups = list(confirmations.values())
+    promises = [promise for group in groups for promise in _tellings(group)]
+    last = max(groups, key=lambda group: canonical(group[-1]), default=[])
     legs = tuple(_leg(name, told) for name, told in _by_shipment(shipments).items())
     cancelled = terms.cancelled
     delivered_known = sum(leg.delivered_quantity or 0 for leg in legs)
@@ -70,7 +71,7 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
         cancelled=cancelled,
         requested=terms.requested,
         first_confirmed=promises[0] if promises else None,
-        last_confirmed=promises[-1] if promises else None,
+        last_confirmed=_promise(last) if last else None,
         schedules=tuple(_schedules(last)),
         promise_count=_changes(promises),
         placed=terms.placed,
@@ -184,6 +185,19 @@ def _schedules(group: Sequence[OrderFact]) -> list[Schedule]:
 def _promise(group: Sequence[OrderFact]) -> Told:
     """The baseline that a confirmation sets: the latest of its schedules."""
     return max((schedule.promise for schedule in _schedules(group)), key=_latest_moment)
+
+
+def _tellings(group: Sequence[OrderFact]) -> list[Told]:
+    """The baselines that a confirmation set one after the other, first to last: each schedule as
+    it was told first, then as it was told the second time, and so on."""
+    told: dict[int, list[OrderFact]] = {}
+    for fact in group:
+        told.setdefault(fact.schedule or 1, []).append(fact)
+    turns = max(len(facts) for facts in told.values())
+    return [
+        _promise([facts[min(turn, len(facts) - 1)] for facts in told.values()])
+        for turn in range(turns)
+    ]
 
 
 def _changes(promises: Sequence[Told]) -> int:

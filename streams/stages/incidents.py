@@ -7,12 +7,13 @@ taken before statements, so a line that moves between cells within a tick change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from alerts.alert import Header, compose
 from alerts.findings import Finding, alert_id_of
-from alerts.incidents import Incident, advance
+from alerts.incidents import Incident, State, advance
 from alerts.notices import for_audience, recipients
 from schemas.records import Alert
 from schemas.units import UtcMillis
@@ -71,6 +72,8 @@ class Incidents:
 
     def __init__(self) -> None:
         self._findings: dict[str, set[str]] = {}
+        self._stated: dict[str, set[str]] = {}
+        """Findings that were stated in the transaction that is open."""
 
     def changelogs(self) -> tuple[str, ...]:
         return ("incidents-state",)
@@ -85,6 +88,7 @@ class Incidents:
 
     def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """Keeps the index in step."""
+        self._stated.clear()
         for key, value in changed.items():
             if PART_MARK not in key:
                 continue
@@ -98,11 +102,13 @@ class Incidents:
 
     def aborted(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """The index only ever follows what was committed."""
+        self._stated.clear()
 
     def also(
         self, rows: Mapping[str, Sequence[Row]], store: Store, tick: TickContext
     ) -> Iterable[str]:
-        return ()
+        """A new policy or network may concern other people, and weigh what is open otherwise."""
+        return [key for key in store.sorted_keys() if PART_MARK not in key] if tick.renewed else ()
 
     def evaluate(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
@@ -134,6 +140,8 @@ class Incidents:
         if step.alert is not None:
             out.record("alerts", step.alert.alert_id, step.alert)
             told = _tell(step.alert, step.event, findings, told, tick, out)
+        elif tick.renewed and step.incident.state is State.OPEN:
+            told = _tell_others(step.incident, findings, told, tick, out)
         store.put(key, _encode(IncidentState(STATE_VERSION, step.due, step.incident, told)))
 
     def _take(self, key: str, rows: Sequence[Row], store: Store) -> dict[str, Finding]:
@@ -142,20 +150,36 @@ class Incidents:
             if row.kind == RowKind.WITHDRAW:
                 gone = _decode_withdrawal(row.body)
                 store.delete(part(key, f"{gone.subject}|{gone.rule}"))
-        names = set(self._findings.get(key, ()))
+        stated = self._stated.setdefault(key, set())
         for row in rows:
             if row.kind == RowKind.ASSERT:
                 finding = _decode_finding(row.body)
                 name = f"{finding.subject}|{finding.rule}"
-                names.add(name)
+                stated.add(name)
                 state = FindingState(STATE_VERSION, None, finding)
                 store.put(part(key, name), _encode(state))
         findings: dict[str, Finding] = {}
-        for name in sorted(names):
+        for name in sorted(stated | self._findings.get(key, set())):
             value = store.get(part(key, name))
             if value is not None:
                 findings[name] = _decode_finding_state(value).finding
         return findings
+
+
+def _tell_others(
+    incident: Incident,
+    findings: Mapping[str, Finding],
+    before: Sequence[str],
+    tick: TickContext,
+    out: Outputs,
+) -> tuple[str, ...]:
+    """Nothing changed but whom the open incident concerns: tells those who joined or left."""
+    header = Header(incident.key, incident.episode, incident.revision, incident.opened_at, tick.at)
+    alert = compose(header, findings, tick.policy, tick.network, tick.n, tick.at)
+    now = {recipient.id for recipient in recipients(alert, tick.policy, tick.network)}
+    if now == set(before):
+        return tuple(before)
+    return _tell(alert, None, findings, before, tick, out, only=now ^ set(before))
 
 
 def _tell(
@@ -165,12 +189,15 @@ def _tell(
     before: Sequence[str],
     tick: TickContext,
     out: Outputs,
+    only: Collection[str] | None = None,
 ) -> tuple[str, ...]:
     """A row to each recipient's queue; one whom the alert no longer reaches is told that."""
     reached = {
         recipient.id: recipient for recipient in recipients(alert, tick.policy, tick.network)
     }
     for name in sorted(reached.keys() | set(before)):
+        if only is not None and name not in only:
+            continue
         recipient = reached.get(name)
         seen = (
             alert

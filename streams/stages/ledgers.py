@@ -22,7 +22,7 @@ from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_li
 from schemas.units import DAY_MS, UtcMillis
 from streams.stages.fold import canonical, fold
 from streams.stages.keys import cells_of, is_source, part, source_key
-from streams.stages.links import refused_fact
+from streams.stages.links import refuse
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.store import Store
@@ -85,7 +85,7 @@ class Ledgers:
             return ()
         declared = (source_key(feed) for feed in tick.network.feeds)
         return [
-            *store.keys(),
+            *store.sorted_keys(),
             *(key for key in declared if partition_of(key, tick.partitions) == tick.partition),
         ]
 
@@ -123,7 +123,7 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     due = None
     if closed_at is not None:
         due = closed_at + tick.policy.lateness_horizon_days * DAY_MS
-        if due <= tick.at and not rows:
+        if due <= tick.at and not rows and tick.header.complete:
             _leave(key, old, store, tick, out)
             return
     new = LineFacts(LINE_STATE_VERSION, due, old.tick, bodies, cells, closed_at)
@@ -148,15 +148,13 @@ def _merge(
         event = (fact.source, fact.event_id)
         before = by_event.get(event)
         if before is None and len(by_event) >= limits.FACTS_PER_LINE_MAX:
-            out.record(
-                "dead-letters",
-                f"{key}/{fact.source}/{fact.event_id}",
-                refused_fact(
-                    row.body,
-                    "line_full",
-                    f"{key} already has {limits.FACTS_PER_LINE_MAX} facts",
-                    tick,
-                ),
+            refuse(
+                key,
+                row.body,
+                "line_full",
+                f"{key} already has {limits.FACTS_PER_LINE_MAX} facts",
+                tick,
+                out,
             )
         elif before is None or _rank(fact, row.body) < _rank(*before):
             by_event[event] = (fact, row.body)
@@ -211,19 +209,15 @@ def _tombstone(
     out: Outputs,
 ) -> None:
     for row in rows:
-        fact = unpack(row.body)
-        out.record(
-            "dead-letters",
-            f"{key}/{fact.source}/{fact.event_id}",
-            refused_fact(
-                row.body,
-                "too_late",
-                f"{key} was closed and left more than "
-                f"{tick.policy.lateness_horizon_days} days before",
-                tick,
-            ),
+        refuse(
+            key,
+            row.body,
+            "too_late",
+            f"{key} was closed and left more than {tick.policy.lateness_horizon_days} days before",
+            tick,
+            out,
         )
-    if old.due is not None and old.due <= tick.at:
+    if old.due is not None and old.due <= tick.at and tick.header.complete:
         store.delete(key)
 
 
@@ -281,8 +275,3 @@ def _hear(feed: FeedState, row: Row, at: UtcMillis) -> FeedState:
     families = dict(feed.families)
     families[beat.family] = max(families.get(beat.family, 0), beat.complete_to)
     return msgspec.structs.replace(feed, families=tuple(sorted(families.items())))
-
-
-def heartbeat_key(source: str) -> str:
-    """Where a source's own facts go."""
-    return source_key(source)

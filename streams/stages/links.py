@@ -108,11 +108,7 @@ class Links:
         if old.waiting_at is not None:
             out.record("unlinked", key, None)
             for body in old.facts:
-                out.record(
-                    "dead-letters",
-                    f"{key}/{unpack(body).source}/{unpack(body).event_id}",
-                    refused_fact(body, "unlinked", f"no line for {key} within the retention", tick),
-                )
+                refuse(key, body, "unlinked", f"no line for {key} within the retention", tick, out)
 
 
 def _join(
@@ -124,20 +120,18 @@ def _join(
         if row.kind == RowKind.LINK:
             target = row.body.decode()
             if len(targets) >= limits.LINES_PER_NUMBER_MAX and target not in targets:
+                _refuse_link(key, target, tick, out)
                 continue
             targets.add(target)
         elif row.body not in facts:
             if len(facts) >= limits.FACTS_WAITING_PER_NUMBER_MAX:
-                fact = unpack(row.body)
-                out.record(
-                    "dead-letters",
-                    f"{key}/{fact.source}/{fact.event_id}",
-                    refused_fact(
-                        row.body,
-                        "number_full",
-                        f"{key} already has {limits.FACTS_WAITING_PER_NUMBER_MAX} facts",
-                        tick,
-                    ),
+                refuse(
+                    key,
+                    row.body,
+                    "number_full",
+                    f"{key} already has {limits.FACTS_WAITING_PER_NUMBER_MAX} facts",
+                    tick,
+                    out,
                 )
                 continue
             facts.add(row.body)
@@ -194,11 +188,12 @@ def _unlinked(key: str, state: NumberState, tick: TickContext) -> Unlinked:
     )
 
 
-def refused_fact(body: bytes, reason: str, error: str, tick: TickContext) -> DeadLetter:
-    """The dead letter of a fact that passed intake but cannot be kept; `value` is its pack."""
+def refuse(key: str, body: bytes, reason: str, error: str, tick: TickContext, out: Outputs) -> None:
+    """The dead letter of a fact that passed intake but cannot be kept at a key; `value` is its
+    pack. The same fact may be refused at several keys, so the key is a part of the letter's id."""
     fact = unpack(body)
-    return DeadLetter(
-        id=f"{fact.source}/{fact.event_id}",
+    letter = DeadLetter(
+        id=f"{key}/{fact.source}/{fact.event_id}",
         topic="facts",
         partition=-1,
         offset=-1,
@@ -210,3 +205,20 @@ def refused_fact(body: bytes, reason: str, error: str, tick: TickContext) -> Dea
         event_id=fact.event_id,
         value=body,
     )
+    out.record("dead-letters", letter.id, letter)
+
+
+def _refuse_link(key: str, target: str, tick: TickContext, out: Outputs) -> None:
+    letter = DeadLetter(
+        id=f"{key}/{target}",
+        topic="links-rows",
+        partition=-1,
+        offset=-1,
+        reason="number_full",
+        error=f"{key} already stands for {limits.LINES_PER_NUMBER_MAX} lines or numbers; what is "
+        f"told of it does not reach {target[1:]}",
+        tick=tick.n,
+        at=instant(tick.at),
+        value=target.encode(),
+    )
+    out.record("dead-letters", letter.id, letter)

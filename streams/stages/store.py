@@ -70,7 +70,7 @@ class Store:
         if self.get(key) is not None:
             self._pending[key] = None
 
-    def keys(self) -> list[str]:
+    def sorted_keys(self) -> list[str]:
         """All committed keys, sorted; for the rare tick that must look at everything."""
         return sorted(self._committed)
 
