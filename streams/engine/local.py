@@ -128,6 +128,16 @@ class LocalEngine:
         """From the next tick on, a cut takes in at most so many facts."""
         self._ticker.limit(facts_max)
 
+    def replace_worker(self, worker: Worker) -> None:
+        """Another worker on the same log takes over, as after a crash of the first."""
+        self.worker.abandon()
+        self._ticker.close()
+        self.worker = worker
+        self.worker.open()
+        self.worker.step(0)
+        self._ticker = self.worker.make_ticker()
+        self._ticker.open()
+
     def hold(self, partition: Partition) -> None:
         """Reads no more of a partition, as if its leader did not answer."""
         self.worker.hold(partition)

@@ -171,6 +171,7 @@ class Ticker:
         self._last: Tick | None = None
         self._written_s = 0.0
         self._checked_s = 0.0
+        self._checked_at = 0
         self.trouble = ""
 
     def open(self) -> None:
@@ -192,7 +193,7 @@ class Ticker:
 
     def check_clock(self) -> None:
         """No tick while this machine's clock is far from the broker's."""
-        self._checked_s = time.monotonic()
+        self._checked_s, self._checked_at = time.monotonic(), self._clock.now()
         if not self._clock.is_wall:
             return
         skew = self._log.broker_clock_skew_ms(self._clock.now)
@@ -203,6 +204,13 @@ class Ticker:
             )
         else:
             self.trouble = ""
+
+    def _has_jumped(self) -> bool:
+        """The wall clock went on otherwise than the machine's own count of seconds."""
+        if not self._clock.is_wall:
+            return False
+        counted_ms = (time.monotonic() - self._checked_s) * 1000
+        return abs(self._clock.now() - self._checked_at - counted_ms) > CLOCK_SKEW_MAX_MS
 
     def flight(self) -> int | None:
         """The number of the tick in flight, None when the last one is finished everywhere."""
@@ -233,7 +241,7 @@ class Ticker:
             return True
         if time.monotonic() - self._written_s < self._settings.interval_ms / 1000:
             return False
-        if self.trouble or time.monotonic() - self._checked_s > CLOCK_CHECK_S:
+        if self.trouble or self._has_jumped() or time.monotonic() > self._checked_s + CLOCK_CHECK_S:
             self.check_clock()
             if self.trouble:
                 self._written_s = time.monotonic()

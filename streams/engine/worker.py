@@ -125,6 +125,12 @@ class Worker(Rebalance):
                 "Restore the topic, or choose a new prefix and rebuild from the facts.",
             )
 
+    def abandon(self) -> None:
+        """Ends without committing what is open, as a crash would; for tests."""
+        if self._producer is not None:
+            self._producer.abort()
+        self.close()
+
     def close(self) -> None:
         """Leaves the group and lets go of everything; what was committed stays."""
         self._state = "stopped"

@@ -231,7 +231,8 @@ def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out:
     for row in rows:
         feed = _hear(feed, row, tick.at)
     silent_until = blind_at(feed, tick.network, tick.policy)
-    if rows or silent_until is None:
+    if rows or silent_until is None or silent_until > tick.at:
+        # Also where a new network declares a rhythm by which this silence is normal.
         feed = msgspec.structs.replace(feed, blind_since=None)
     if (
         feed.blind_since is None
