@@ -41,7 +41,8 @@ class CauseKind(enum.StrEnum):
 
 
 class Threshold(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a value is compared with. `source` says which setting of the policy it comes from."""
+    """What a value is compared with. `source` says which setting of the rule it comes from, or
+    which lane; or, after `NETWORK_SOURCE` or `POLICY_SOURCE`, what else of network or policy."""
 
     value: int
     source: str
@@ -160,6 +161,10 @@ BLIND_FEED = "blind_feed"
 
 DISABLED = "disabled"
 """Silent because the policy turns the rule off here."""
+
+
+NETWORK_SOURCE = "network: "
+POLICY_SOURCE = "policy: "
 
 
 def alert_id_of(key: str) -> str:

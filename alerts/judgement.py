@@ -26,7 +26,7 @@ from alerts.findings import (
 )
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import Policy, Scope
-from alerts.rhythm import blind_at
+from alerts.rhythm import blind_at, rhythm_of
 from alerts.rules import (
     FEED_BLIND,
     LATE_TO_SHIP,
@@ -230,7 +230,9 @@ def judge_feed(
     if not settings.enabled.value:
         off = RuleVerdict(FEED_BLIND.name, Outcome.SILENT, DISABLED, source=settings.enabled.source)
         return FeedJudgement((off,), (), None)
-    answer = FEED_BLIND.evaluate(FeedView(feed, blind_at(feed, network, policy), now), settings)
+    rhythm = rhythm_of(feed.source, network, policy)
+    view = FeedView(feed, blind_at(feed, network, policy), rhythm, now)
+    answer = FEED_BLIND.evaluate(view, settings)
     match answer:
         case Silence():
             return FeedJudgement((_silent(FEED_BLIND.name, answer),), (), answer.next_fire_at)

@@ -70,6 +70,14 @@ class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last_news: Happened | None = None
     held_up: Happened | None = None
 
+    @property
+    def missing(self) -> Quantity:
+        """What it did not bring once it is delivered: what the receiver says is short, or what was
+        packed and is neither received nor damaged."""
+        if self.packed is None or self.delivered_quantity is None:
+            return self.short
+        return max(self.short, self.packed - self.delivered_quantity - self.damaged)
+
 
 class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All that is known of one order line, folded from its facts in canonical order.

@@ -1,9 +1,11 @@
 """Who is told of an alert, what of it they see, and whether they hear of a change.
 
 Deciding is a pure function of what the recipient was told before (`Told`) and of the alert as they
-see it; each decision names its reason. A notification's id is a hash of recipient, alert, episode,
-revision and event, so that whoever receives it twice may drop the second. Digests and quiet hours
-will be further reasons to hold a notification back; `Told` then remembers what is held.
+see it; each decision names its reason. A notification's id is a hash of the decision: recipient,
+alert, when its episode opened, episode, revision, tick and event. The same decision made again has
+the same id, so that whoever receives it twice may drop the second; an alert that was forgotten and
+returns, or that concerns somebody anew, has another. Digests and quiet hours will be further
+reasons to hold a notification back; `Told` then remembers what is held.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from alerts.incidents import Event
 from alerts.policy import DEFAULT, Policy
 from alerts.terms import OPERATIONS, Recipient
 from schemas.records import Alert, AlertState, Decision, DecisionKind, Notification
-from schemas.units import UtcMillis, instant
+from schemas.units import UtcMillis, instant, millis
 from topology.network import Network
 
 TOLD = "told"
 MUTED = "muted"
+NO_LONGER_CONCERNED = "no longer concerned"
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -94,10 +97,15 @@ def decide(  # noqa: PLR0913, PLR0917 - what was told, what is now, to whom, by 
     """Whether the recipient hears of the alert as they see it now.
 
     `event` is what happened to the incident as a whole; a part of it may change materially when the
-    whole does not, so what the recipient was told decides. `reaches` is False when the alert no
-    longer concerns them. Without a notification a decision is made only when its reason is new.
+    whole does not, so what the recipient was told decides. `event` is None where nothing happened
+    to it: then who now is concerned and knows nothing of it hears of it, subject to their minimum
+    severity, and to all others nothing is to be said. `reaches` is False when the alert no longer
+    concerns them; who was told hears that once. Without a notification a decision is made only when
+    its reason is new.
     """
     recipient = policy.recipients.get(recipient_id)
+    if told is None and (not reaches or (event is None and alert.state is AlertState.RESOLVED)):
+        return Decided(None)
     if not reaches:
         alert = msgspec.structs.replace(
             alert,
@@ -114,15 +122,19 @@ def decide(  # noqa: PLR0913, PLR0917 - what was told, what is now, to whom, by 
     if alert.state is AlertState.RESOLVED:
         if not was_told:
             return letter.mute(None, None if told is None else told.muted, "never told of it")
-        return letter.tell(None, Event.RESOLVED, "resolved" if reaches else "no longer concerned")
+        return letter.tell(None, Event.RESOLVED, "resolved" if reaches else NO_LONGER_CONCERNED)
     stakes = stakes_of(alert)
     now_told = Told(alert.episode, alert.revision, stakes)
     if told is None or told.stakes is None or told.episode != alert.episode:
         if severity_rank(alert.severity) < severity_rank(recipient.minimum_severity):
             muted = Told(alert.episode, alert.revision, None, "below minimum severity")
             return letter.mute(muted, None if told is None else told.muted, muted.muted)
+        if told is None and event not in {Event.OPENED, Event.REOPENED}:
+            return letter.tell(now_told, Event.OPENED, "newly concerned")
         first = Event.OPENED if alert.episode == 1 else Event.REOPENED
         return letter.tell(now_told, first, "first notification")
+    if event is None and stakes == told.stakes:
+        return Decided(told)
     change = material_change(told.stakes, stakes, policy.materiality)
     if change is not None:
         return letter.tell(now_told, Event.UPDATED, f"{change} changed")
@@ -150,7 +162,7 @@ class _Letter:
 
     def tell(self, told: Told | None, event: Event, reason: str) -> Decided:
         """A notification goes out."""
-        notification = self._notification(event)
+        notification = self._notification(event, reason)
         decision = self._decision(TOLD, reason, notification.notification_id)
         return Decided(told, notification, decision)
 
@@ -170,9 +182,11 @@ class _Letter:
             notification_id=notification_id,
         )
 
-    def _notification(self, event: Event) -> Notification:
+    def _notification(self, event: Event, reason: str) -> Notification:
         alert = self.alert
-        identity = f"{self.recipient_id}|{alert.alert_id}|{alert.episode}|{alert.revision}|{event}"
+        life = f"{alert.alert_id}|{millis(alert.opened_at)}|{alert.episode}|{alert.revision}"
+        identity = f"{self.recipient_id}|{life}|{self.tick}|{event}"
+        is_theirs = reason != NO_LONGER_CONCERNED
         return Notification(
             notification_id=blake2b(identity.encode(), digest_size=12).hexdigest(),
             recipient=self.recipient_id,
@@ -186,7 +200,7 @@ class _Letter:
             revision=alert.revision,
             severity=alert.severity,
             title=alert.title,
-            text=texts.notification_text(alert, event, self.network),
+            text=texts.notification_text(alert, event, self.network, is_theirs),
             next_step=alert.next_step,
             alert=alert,
         )

@@ -125,7 +125,7 @@ def feed_record(
         text = f"Blind since {texts.moment(feed.blind_since)}; last heard "
         text += f"{texts.moment(feed.heard_at)}."
     elif expected_by is None:
-        text = "It declares no rhythm, so its silence says nothing."
+        text = "It declares no rhythm and the policy gives none: its silence says nothing."
     else:
         text = f"Heard {texts.moment(feed.heard_at)}; blind if silent until "
         text += f"{texts.moment(expected_by)}."

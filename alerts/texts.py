@@ -15,6 +15,8 @@ from alerts.findings import (
     BLIND_FEED,
     DISABLED,
     HELD_BACK,
+    NETWORK_SOURCE,
+    POLICY_SOURCE,
     Blind,
     Figures,
     Finding,
@@ -97,6 +99,13 @@ def hours_text(hours: int) -> str:
     return f"{hours} hour" if hours == 1 else f"{hours} hours"
 
 
+def minutes_text(minutes: int) -> str:
+    """90 minutes; whole hours as hours."""
+    if minutes and minutes % 60 == 0:
+        return hours_text(minutes // 60)
+    return f"{minutes} minute" if minutes == 1 else f"{minutes} minutes"
+
+
 def measure(value: int, unit: Unit, item_unit: str | None = None) -> str:
     """A value or threshold in its unit."""
     match unit:
@@ -106,6 +115,8 @@ def measure(value: int, unit: Unit, item_unit: str | None = None) -> str:
             return f"{value} day" if abs(value) == 1 else f"{value} days"
         case Unit.HOURS:
             return hours_text(value)
+        case Unit.MINUTES:
+            return minutes_text(value)
         case Unit.PERCENT:
             return f"{value} %"
         case Unit.PERCENTILE:
@@ -197,14 +208,16 @@ def _threshold(verdict: RuleVerdict, rule: Rule[object]) -> str | None:
     if verdict.threshold is None:
         return None
     parameter = rule.parameter(verdict.source.partition(",")[0])
-    return measure(verdict.threshold, Unit.HOURS if parameter is None else parameter.unit)
+    return measure(verdict.threshold, rule.threshold_unit if parameter is None else parameter.unit)
 
 
 def _source(verdict: RuleVerdict, policy_version: str) -> str | None:
     if not verdict.source:
         return None
-    if verdict.source.startswith("lane "):
+    if verdict.source.startswith(("lane ", NETWORK_SOURCE)):
         return verdict.source
+    if verdict.source.startswith(POLICY_SOURCE):
+        return f"policy {policy_version}: {verdict.source.removeprefix(POLICY_SOURCE)}"
     return f"policy {policy_version}: rules.{verdict.rule}.{verdict.source}"
 
 
@@ -261,7 +274,14 @@ def instant_or_none(at: UtcMillis | None) -> dt.datetime | None:
 def why(
     standing: Standing, view: LineView, findings: Sequence[Finding], blind_feed: Blind | None
 ) -> str:
-    """Why a line stands as it does, in one sentence."""
+    """Why a line stands as it does: one sentence, and one on what is missing of deliveries."""
+    told, lacks = _why(standing, view, findings, blind_feed), _lacking(view.line)
+    return f"{told} {lacks}." if lacks and standing is not Standing.ON_TIME else told
+
+
+def _why(
+    standing: Standing, view: LineView, findings: Sequence[Finding], blind_feed: Blind | None
+) -> str:
     match standing:
         case Standing.ENDED:
             return _ended(view.line)
@@ -305,14 +325,32 @@ def _ended(line: LineSummary) -> str:
 
 
 def _on_time(view: LineView) -> str:
-    promise = view.promise
+    promise, lacks = view.promise, _lacking(view.line)
+    nothing = "nothing told speaks against " + (f"the rest. {lacks}." if lacks else "it.")
     if promise is None:
-        return "Nothing told speaks against it."
+        return nothing[0].upper() + nothing[1:]
     on = calendar_date(view.day_of(promise)).isoformat()
     word = "Promised" if view.line.last_confirmed is not None else "Requested"
-    if view.line.is_delivered:
-        return f"{word} for {on}, delivered in time."
-    return f"{word} for {on}; nothing told speaks against it."
+    if not view.line.is_delivered:
+        return f"{word} for {on}; {nothing}"
+    full = f", but not in full: {lacks}." if lacks else "."
+    return f"{word} for {on}, delivered in time{full}"
+
+
+def _lacking(line: LineSummary) -> str:
+    """What deliveries that were told of did not bring, or brought damaged, and nothing made up for
+    since; "" for nothing."""
+    missing = min(
+        sum(leg.missing for leg in line.legs if leg.delivered is not None),
+        max(0, line.wanted - line.received),
+    )
+    damaged = min(line.damaged, max(0, line.wanted - line.delivered))
+    said = [
+        f"{amount(lost, line.unit)} of {amount(line.wanted, line.unit)} are {word}"
+        for lost, word in ((missing, "missing"), (damaged, "damaged"))
+        if lost > 0
+    ]
+    return " and ".join(said)
 
 
 def money_text(money: Sequence[Money]) -> str:
@@ -332,8 +370,11 @@ CURRENCY_DIGITS = {
 """Minor digits of currencies that have not two, from ISO 4217."""
 
 
-def notification_text(alert: Alert, event: str, network: Network) -> str:
-    """What a recipient reads below the title: cause, stakes, consequences, what to do."""
+def notification_text(alert: Alert, event: str, network: Network, is_theirs: bool = True) -> str:
+    """What a recipient reads below the title: cause, stakes, consequences, what to do. `is_theirs`
+    is False when they hear for the last time of what no longer concerns them."""
+    if not is_theirs:
+        return f"No longer yours: {alert.title}. It does not concern you any more."
     if event == "resolved":
         return f"Resolved: {alert.title}. Nothing more is to be done."
     lines = [alert.cause]

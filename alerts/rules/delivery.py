@@ -77,7 +77,7 @@ def delivered_short(view: LineView, settings: Settings) -> Answer:
     packed and is neither received nor damaged. What has not been shipped yet is not short.
     """
     legs = _delivered(view)
-    missing = [(leg, _missing(leg)) for leg in legs]
+    missing = [(leg, leg.missing) for leg in legs]
     return _quantity_answer(view, settings, missing)
 
 
@@ -105,12 +105,6 @@ def _delivered(view: LineView) -> list[Leg]:
     if len(legs) > 1:
         legs.sort(key=lambda leg: (leg.delivered.at if leg.delivered else 0, leg.shipment))
     return legs
-
-
-def _missing(leg: Leg) -> Quantity:
-    if leg.packed is None or leg.delivered_quantity is None:
-        return leg.short
-    return max(leg.short, leg.packed - leg.delivered_quantity - leg.damaged)
 
 
 def _settles_at(legs: tuple[Leg, ...], settings: Settings) -> UtcMillis:

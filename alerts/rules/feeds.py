@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alerts.findings import Answer, Aspect, Fires, Silence
+from alerts.findings import Answer, Aspect, Fires, Silence, Threshold
 from alerts.lines import FeedState
 from alerts.rules.rule import Rule, Settings, Unit
 from schemas.records import Severity
 from schemas.units import UtcMillis
 
 
+@dataclass(frozen=True)
+class Rhythm:
+    """How long a source may be silent, in minutes, grace included, and who says so. Of a source
+    with a daily run the threshold is the grace alone, counted from the run that is due."""
+
+    threshold: Threshold
+    is_daily: bool
+
+
 @dataclass(frozen=True, eq=False)
 class FeedView:
     """One source at `now`. `blind_at` is when it turns blind if nothing more is heard than `feed`
-    holds; None when nothing is known of its rhythm."""
+    holds; None, like `rhythm`, when nothing is known of its rhythm."""
 
     feed: FeedState
     blind_at: UtcMillis | None
+    rhythm: Rhythm | None
     now: UtcMillis
 
 
@@ -29,16 +39,19 @@ def feed_blind(view: FeedView, settings: Settings) -> Answer:
     is concluded from its silence, and lines that wait for its word are shown as blind, never as on
     time or late. A source that declares no rhythm is given the policy's, if that names one.
     """
-    feed = view.feed
+    feed, rhythm = view.feed, view.rhythm
     if feed.blind_since is None:
-        # Its ledger notices when it turns blind, and its words are too many to restate this.
-        return _NO_RHYTHM if view.blind_at is None else _HEARD
+        if rhythm is None:
+            return _NO_RHYTHM
+        # Its ledger notices when it turns blind. Value and next moment are left out: they move with
+        # every word of the source, and each move would be another decision.
+        return Silence("heard_daily" if rhythm.is_daily else "heard", threshold=rhythm.threshold)
     deadline = feed.blind_since if view.blind_at is None else view.blind_at
     days, restated_at = settings.days_reached(deadline, view.now)
     return Fires(
         "fires",
         feed.heard_at,
-        None,
+        None if rhythm is None else rhythm.threshold,
         (
             ("source", feed.source),
             ("heard_at", feed.heard_at),
@@ -52,7 +65,7 @@ def feed_blind(view: FeedView, settings: Settings) -> Answer:
 
 
 _NO_RHYTHM = Silence("no_rhythm")
-_HEARD = Silence("heard")
+_MOVES = "that moment moves with each of its words, and is shown in `feeds`."
 
 FEED_BLIND = Rule(
     name="feed_blind",
@@ -65,10 +78,14 @@ FEED_BLIND = Rule(
     says={
         "fires": "Source {source} was last heard {heard_at}; it should have spoken by "
         "{deadline_at}.",
-        "no_rhythm": "It declares no rhythm, so its silence says nothing.",
-        "heard": "It speaks within its rhythm.",
+        "no_rhythm": "It declares no rhythm and the policy gives none: its silence says nothing.",
+        "heard": "It speaks within its rhythm. It would fire once it has been silent for "
+        f"{{threshold}}; {_MOVES}",
+        "heard_daily": "It speaks within its rhythm. It would fire {threshold} after a daily run "
+        f"that is due and does not come; {_MOVES}",
     },
     headline="silent since {heard_at}",
     next_step="Ask whoever runs {source} to restart it; what depends on it cannot be seen.",
     evaluate=feed_blind,
+    threshold_unit=Unit.MINUTES,
 )

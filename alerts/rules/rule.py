@@ -21,6 +21,7 @@ class Unit(enum.StrEnum):
     MOMENT = "moment"
     DAYS = "days"
     HOURS = "hours"
+    MINUTES = "minutes"
     PERCENT = "percent"
     PERCENTILE = "percentile"
     QUANTITY = "quantity"
@@ -83,7 +84,8 @@ class Rule(Generic[V]):
     `says` holds a sentence for each reason that it can give, with places for the figures (see
     `alerts.texts`); `headline` is the title of its findings after the name of what they hit, and
     `next_step` what to do about them. `rests_on_absence` rules conclude from what nobody told, so
-    they are judged only when everything up to now has been read.
+    they are judged only when everything up to now has been read. `threshold_unit` is that of a
+    threshold which is none of its parameters.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Rule(Generic[V]):
     headline: str
     next_step: str
     evaluate: Callable[[V, Settings], Answer]
+    threshold_unit: Unit = Unit.HOURS
 
     @property
     def doc(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,11 +13,21 @@ from alerts.findings import Aspect, CauseKind, Finding
 from alerts.incidents import TRANSITIONS, Event, Incident, Signal, State, advance
 from alerts.notices import Told, decide, for_audience, recipients
 from alerts.policy import Policy, build, complete
-from alerts.terms import ACCOUNT_MANAGER, OPERATIONS, Document, Recipient, ValueSeverity
+from alerts.terms import (
+    ACCOUNT_MANAGER,
+    OPERATIONS,
+    Document,
+    Materiality,
+    Recipient,
+    ValueSeverity,
+)
 from schemas.limits import CONSEQUENCES_LISTED
 from schemas.records import Alert, AlertState, Notification, Severity, encode
 from schemas.units import DAY_MS, MINUTE_MS
 from tests.unit.alerts import scene
+from topology import model
+from topology.network import Network
+from topology.network import build as build_network
 
 KEY = "time|shipment|KESTREL/77"
 CURRENCIES = ("EUR", "JPY", "USD")
@@ -124,6 +135,60 @@ def test_advancing_with_nothing_new_changes_no_byte(each: dict[str, Finding]) ->
     by = policy()
     first = advance(None, KEY, each, scene.START_AT, 1, by, scene.NETWORK)
     again = advance(first.incident, KEY, each, scene.START_AT + DAY_MS, 2, by, scene.NETWORK)
+    assert again.incident == first.incident
+    assert (again.alert, again.event, again.decision) == (None, None, None)
+
+
+def renewed(percent: int, value_minor: int) -> Policy:
+    """Another policy: what is material, and how much value makes an incident critical."""
+    step = ValueSeverity(currency="EUR", value_minor=value_minor, severity=Severity.CRITICAL)
+    document = msgspec.structs.replace(
+        policy().document,
+        materiality=Materiality(value_percent=percent, count_percent=percent),
+        severity_by_value=(step,),
+    )
+    return build(document)
+
+
+UNMANAGED = build_network(
+    msgspec.structs.replace(
+        scene.NETWORK.document, accounts=(model.Account(id="NORTH"), model.Account(id="ELSEWHERE"))
+    )
+)
+
+
+@given(
+    histories,
+    st.sampled_from([1, 10, 100]),
+    st.sampled_from([100, 5_000_000]),
+    st.sampled_from([scene.NETWORK, UNMANAGED]),
+)
+def test_another_policy_or_network_is_an_event_only_when_the_stakes_changed_and_only_once(
+    history: list[dict[str, Finding]], percent: int, value_minor: int, network: Network
+) -> None:
+    incident: Incident | None = None
+    found: dict[str, Finding] = {}
+    for tick, found in enumerate(history, start=1):
+        if incident is not None or found:
+            now = scene.START_AT + tick * MINUTE_MS
+            incident = advance(incident, KEY, found, now, tick, policy(), scene.NETWORK).incident
+    if incident is None:
+        return
+    by, at = renewed(percent, value_minor), scene.START_AT + DAY_MS
+    first = advance(incident, KEY, found, at, 100, by, network)
+    assert first.incident is not None
+    assert first.incident.state is incident.state
+    if first.event is not None:
+        assert first.event is Event.UPDATED
+        assert first.alert is not None
+        assert material_change(incident.stakes, stakes_of(first.alert), by.materiality)
+    if first.alert is None:
+        assert first.incident == incident
+    elif found:
+        managed = any(network.account_manager(each) for each in first.alert.accounts)
+        expected = (ACCOUNT_MANAGER, OPERATIONS) if managed else (OPERATIONS,)
+        assert first.alert.audiences == expected
+    again = advance(first.incident, KEY, found, at + DAY_MS, 101, by, network)
     assert again.incident == first.incident
     assert (again.alert, again.event, again.decision) == (None, None, None)
 

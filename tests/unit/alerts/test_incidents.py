@@ -24,6 +24,8 @@ from alerts.policy import DEFAULT, Policy
 from schemas.records import AlertState, Severity
 from schemas.units import DAY_MS, MINUTE_MS
 from tests.unit.alerts import scene
+from topology import model
+from topology.network import build as build_network
 
 KEY = "time|order|ACME/4711"
 HOLD = Policy.from_bytes(
@@ -185,3 +187,33 @@ def test_one_congested_port_is_one_incident_of_many_orders() -> None:
     )
     assert alert.cause == "CONGESTION at Port of Rotterdam holds it up."
     assert "Kestrel Lines how long CONGESTION at Port of Rotterdam will last" in alert.next_step
+
+
+def test_another_network_shows_whom_it_concerns_and_tells_nothing_twice() -> None:
+    opened = step(None, findings(LATE))
+    unmanaged = build_network(
+        msgspec.structs.replace(scene.NETWORK.document, accounts=(model.Account(id="NORTH"),))
+    )
+    at = scene.START_AT + MINUTE_MS
+    moved = advance(opened.incident, KEY, findings(LATE), at, 1, DEFAULT, unmanaged)
+    assert moved.alert is not None
+    assert (moved.alert.audiences, moved.alert.revision) == (("operations",), 2)
+    assert (moved.event, moved.decision) == (None, None)
+    again = advance(moved.incident, KEY, findings(LATE), at, 2, DEFAULT, unmanaged)
+    assert (again.incident, again.alert, again.event) == (moved.incident, None, None)
+    back = advance(again.incident, KEY, findings(LATE), at, 3, DEFAULT, scene.NETWORK)
+    assert back.alert is not None
+    assert (back.alert.audiences, back.event) == (("account_manager", "operations"), None)
+
+
+def test_another_policy_is_told_when_it_makes_it_worse() -> None:
+    opened = step(None, findings(LATE))
+    document = msgspec.json.decode(DEFAULT.to_bytes())
+    document["severity_by_value"] = [{"currency": "EUR", "value_minor": 1, "severity": "critical"}]
+    strict = Policy.from_bytes(msgspec.json.encode(document))
+    worse = step(opened.incident, findings(LATE), 1, strict)
+    assert (worse.event, worse.decision and worse.decision.reason) == (
+        Event.UPDATED,
+        "severity changed",
+    )
+    assert step(worse.incident, findings(LATE), 2, strict) == Advance(worse.incident)

@@ -11,6 +11,7 @@ from alerts.notices import Decided, Told, decide, for_audience, recipients, unro
 from alerts.policy import DEFAULT, Policy
 from alerts.texts import money_text
 from schemas.records import Alert, AlertState, Money, Severity
+from schemas.units import DAY_MS
 from tests.unit.alerts import scene
 from tests.unit.alerts.test_incidents import KEY, LATE, findings
 
@@ -87,8 +88,89 @@ def test_an_id_is_the_same_again_and_another_for_another_thing() -> None:
         sent(None, alert(MILD, 1, 2)),
         sent(None, alert(BAD), "opened", "freya"),
     ]
-    assert sent(None, alert(MILD), None) == first
+    assert sent(None, alert(MILD), "opened") == first
     assert len({first, *others}) == 4
+
+
+def test_an_alert_that_was_forgotten_and_returns_has_another_notification_id() -> None:
+    def life(start_at: int) -> tuple[Alert, str]:
+        opened = advance(None, KEY, MILD, start_at, 1, BY, scene.NETWORK).alert
+        assert opened is not None
+        assert (opened.episode, opened.revision) == (1, 1)
+        sent = decide(None, opened, "opened", "operations", True, BY, scene.NETWORK, start_at, 1)
+        assert sent.notification is not None
+        return opened, sent.notification.notification_id
+
+    first, first_id = life(scene.START_AT)
+    again, again_id = life(scene.START_AT + 120 * DAY_MS)
+    assert again.alert_id == first.alert_id
+    assert again_id != first_id
+    assert life(scene.START_AT)[1] == first_id
+
+
+@pytest.mark.parametrize("event", [None, "updated", "renewed"])
+def test_who_is_newly_concerned_by_an_open_alert_hears_of_it_as_opened(event: str | None) -> None:
+    joined = told_of(None, alert(BAD, 7, 2), event, "freya")
+    assert reason(joined) == ("told", "newly concerned")
+    assert joined.notification is not None
+    assert joined.notification.event == Event.OPENED
+    again = told_of(joined.told, alert(BAD, 7, 2), None, "freya")
+    assert again == Decided(joined.told)
+
+
+def test_who_is_newly_concerned_by_little_is_not_told_before_it_is_enough() -> None:
+    joined = told_of(None, alert(MILD, 7), None, "freya")
+    assert reason(joined) == ("muted", "below minimum severity")
+    assert told_of(joined.told, alert(MILD, 7), None, "freya") == Decided(joined.told)
+    worse = told_of(joined.told, alert(BAD, 8), None, "freya")
+    assert reason(worse) == ("told", "first notification")
+
+
+def test_a_lower_minimum_lets_an_alert_through_that_did_not_change() -> None:
+    document = msgspec.json.decode(BY.to_bytes())
+    for each in document["recipients"]:
+        each["minimum_severity"] = "info"
+    by = Policy.from_bytes(msgspec.json.encode(document))
+    muted = told_of(None, alert(MILD), "opened", "freya").told
+    heard = decide(muted, alert(MILD), None, "freya", True, by, scene.NETWORK, scene.START_AT, 2)
+    assert reason(heard) == ("told", "first notification")
+
+
+def test_who_is_concerned_no_more_and_then_again_hears_each_once() -> None:
+    def at(told: Told | None, tick: int, reaches: bool) -> Decided:
+        return decide(
+            told, alert(BAD), None, "freya", reaches, BY, scene.NETWORK, scene.START_AT, tick
+        )
+
+    joined = at(None, 1, True)
+    left = at(joined.told, 2, False)
+    assert reason(left) == ("told", "no longer concerned")
+    assert left.notification is not None
+    assert left.notification.text.startswith("No longer yours: Order ACME/4711")
+    assert left.told is None
+    assert at(left.told, 3, False) == Decided(None)
+    back = at(left.told, 4, True)
+    assert reason(back) == ("told", "newly concerned")
+    sent = [each.notification for each in (joined, left, back)]
+    assert len({each.notification_id for each in sent if each is not None}) == 3
+
+
+def test_who_was_never_told_leaves_with_a_reason_and_no_notification() -> None:
+    muted = told_of(None, alert(MILD), "opened", "freya").told
+    left = told_of(muted, alert(MILD), None, "freya", reaches=False)
+    assert reason(left) == ("muted", "never told of it")
+    assert (left.told, left.notification) == (None, None)
+
+
+def test_who_left_the_policy_is_remembered_no_more() -> None:
+    told = told_of(None, alert(BAD), "opened", "freya").told
+    gone = decide(told, alert(BAD), None, "freya", False, DEFAULT, scene.NETWORK, scene.START_AT, 2)
+    assert reason(gone) == ("muted", "no longer a recipient")
+    assert (gone.told, gone.notification) == (None, None)
+
+
+def test_of_what_is_over_nobody_hears_for_the_first_time() -> None:
+    assert told_of(None, resolved(alert(BAD, 3)), None, "freya") == Decided(None)
 
 
 def test_what_did_not_change_materially_is_muted_once() -> None:

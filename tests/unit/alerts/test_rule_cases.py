@@ -13,15 +13,20 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts.findings import RuleVerdict
+from alerts.findings import RuleVerdict, Threshold
 from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState
-from alerts.policy import DEFAULT
+from alerts.policy import DEFAULT, build, complete
+from alerts.rhythm import rhythm_of
 from alerts.rules import FEED_BLIND, RULES, Rule
+from alerts.rules.feeds import Rhythm
 from alerts.status import feed_verdict_records, verdict_records
+from alerts.terms import Document
 from alerts.texts import UNKNOWN
 from schemas.records import Outcome, Verdict
+from schemas.units import HOUR_MS, MINUTE_MS
 from tests.unit.alerts import scene
+from topology import model
 
 
 class CaseLoader(yaml.SafeLoader):
@@ -80,6 +85,7 @@ def test_case(rule: str, case: dict[str, Any]) -> None:
         "reason": verdict.reason,
         "feed": verdict.feed,
         "text": record.text,
+        "threshold": record.threshold,
         "threshold_source": record.threshold_source,
         "next_fire_at": "none",
     }
@@ -143,3 +149,53 @@ def test_a_source_that_is_not_known_to_be_blind_is_not_restated() -> None:
     ]
     assert verdicts[0].verdicts == verdicts[1].verdicts
     assert verdicts[0].verdicts[0].outcome is Outcome.SILENT
+
+
+def test_a_source_without_a_rhythm_of_its_own_is_held_to_the_policys() -> None:
+    by = build(complete(Document(feed_every_hours=24, feed_grace_hours=1)))
+    now = scene.moment("2026-03-02 08:00")
+    known = [FeedState("somebody", now), FeedState("kestrel", now)]
+    default, declared = (
+        feed_verdict_records(
+            each, judge_feed(each, scene.NETWORK, by, now, True).verdicts, scene.NETWORK, by
+        )[0]
+        for each in known
+    )
+    assert (default.reason, default.threshold) == ("heard", "25 hours")
+    assert default.threshold_source == f"policy {by.version}: undeclared_feeds"
+    assert (declared.threshold, declared.threshold_source) == (
+        "4 hours",
+        "network: feed kestrel, interval and grace",
+    )
+
+
+@pytest.mark.parametrize(
+    ("every_ms", "expected"),
+    [(90 * MINUTE_MS, "90 minutes"), (MINUTE_MS, "1 minute"), (72 * HOUR_MS, "3 days")],
+)
+def test_a_rhythm_is_told_exactly(every_ms: int, expected: str) -> None:
+    feed = model.Feed(id="press", party="ACME", families=scene.BOTH, every_ms=every_ms)
+    network, state = scene.network(feed), FeedState("press", scene.START_AT)
+    found = judge_feed(state, network, DEFAULT, scene.START_AT, True).verdicts
+    (record,) = feed_verdict_records(state, found, network, DEFAULT)
+    assert record.threshold == expected
+
+
+def test_the_working_days_of_a_daily_run_are_named() -> None:
+    feed = model.Feed(
+        id="press",
+        party="ACME",
+        families=scene.BOTH,
+        daily_at_minutes=18 * 60 + 5,
+        zone="Asia/Shanghai",
+        calendar="weekdays",
+    )
+    rhythm = rhythm_of("press", scene.network(feed), DEFAULT)
+    assert rhythm == Rhythm(
+        Threshold(
+            0,
+            "network: feed press, grace after its run at 18:05 Asia/Shanghai on working days of "
+            "weekdays",
+        ),
+        True,
+    )

@@ -187,6 +187,71 @@ def test_a_line_stands_so_and_says_why(
         assert judgement.why == why
 
 
+ARRIVED = {**LEFT, "delivered": "2026-05-04 14:00 @OSLO", "delivered_quantity": 10}
+LATER = {**ARRIVED, "delivered": "2026-05-05 14:00 @OSLO"}
+SECOND = {**LEFT, "shipment": "KESTREL/78"}
+IN_TIME = "Promised for 2026-05-04, delivered in time"
+
+
+@pytest.mark.parametrize(
+    ("legs", "now", "standing", "why"),
+    [
+        (
+            [{**ARRIVED, "short": 90}],
+            "2026-06-10 08:00",
+            "on_time",
+            f"{IN_TIME}, but not in full: 90 EA of 100 EA are missing.",
+        ),
+        (
+            [{**ARRIVED, "short": 85, "damaged": 5}],
+            "2026-06-10 08:00",
+            "on_time",
+            (
+                f"{IN_TIME}, but not in full: 85 EA of 100 EA are missing and 5 EA of 100 EA are "
+                "damaged."
+            ),
+        ),
+        (
+            [{**LATER, "short": 90}],
+            "2026-05-06 08:00",
+            "late",
+            "Due 2026-05-04, delivered 2026-05-05: 1 day late. 90 EA of 100 EA are missing.",
+        ),
+        (
+            [{**ARRIVED, "packed": 40}, {**SECOND, "packed": 60, "eta": "2026-05-04"}],
+            "2026-05-04 14:00",
+            "on_time",
+            (
+                "Promised for 2026-05-04; nothing told speaks against the rest. 30 EA of 100 EA "
+                "are missing."
+            ),
+        ),
+        (
+            [
+                {**ARRIVED, "short": 90},
+                {**SECOND, "delivered": "2026-05-04 13:00 @OSLO", "delivered_quantity": 90},
+            ],
+            "2026-06-10 08:00",
+            "on_time",
+            f"{IN_TIME}.",
+        ),
+        (
+            [{**ARRIVED, "delivered_quantity": 100, "damaged": 3}],
+            "2026-06-10 08:00",
+            "on_time",
+            f"{IN_TIME}.",
+        ),
+    ],
+    ids=["short", "short and damaged", "late too", "a part yet", "made up for", "more than wanted"],
+)
+def test_why_names_what_deliveries_did_not_bring(
+    legs: list[dict[str, Any]], now: str, standing: str, why: str
+) -> None:
+    fields = {"promise": "2026-05-04", "legs": legs}
+    judgement = judge(scene.context(scene.line(fields), now), ())
+    assert (judgement.standing, judgement.why) == (Standing(standing), why)
+
+
 @pytest.mark.parametrize(
     ("fields", "step", "by", "expected", "basis"),
     [
