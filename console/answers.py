@@ -311,7 +311,7 @@ class FeedsAnswer(Answer):
 
 
 class NotificationsAnswer(Answer):
-    """Notifications, the oldest first."""
+    """Notifications, the newest first."""
 
     as_of: AsOf
     notifications: tuple[NotificationLine, ...]

@@ -179,7 +179,7 @@ def _add_delivery(app: FastAPI, database: Database) -> None:
     @app.get(
         "/v1/notifications",
         tags=["delivery"],
-        summary="Notifications and how their deliveries stand, the oldest first",
+        summary="Notifications and how their deliveries stand, the newest first",
         responses=_responses(examples.NOTIFICATIONS, 422, 503),
     )
     def get_notifications(
@@ -260,7 +260,7 @@ def _add_operation(app: FastAPI, database: Database, ready_within_seconds: int) 
     def get_status(_: Annotated[Asked, Query()]) -> Status:
         """Answers before the first tick too, so that one sees what the view waits for."""
         with database.reading() as connection:
-            return read_status(connection)
+            return read_status(connection, database.clock())
 
     @app.get(
         "/v1/ticks/latest",

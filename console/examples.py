@@ -64,7 +64,7 @@ _LINE: Json = {
 }
 
 _ALERT: Json = {
-    "alert_id": "a-5f21c0",
+    "alert_id": "5f21c09b3e7d",
     "episode": 1,
     "state": "open",
     "revision": 2,
@@ -115,13 +115,13 @@ _DELIVERY: Json = {
 _TOLD: Json = {
     "tick": 8190,
     "at": "2026-03-02T05:46:00Z",
-    "alert_id": "a-5f21c0",
+    "alert_id": "5f21c09b3e7d",
     "recipient": "operations",
     "what": "told",
     "reason": "The projected delay grew from 1 to 3 days.",
     "episode": 1,
     "revision": 2,
-    "notification_id": "n-5f21c0-1-2-operations",
+    "notification_id": "9f86d081884c7d659a2feaa0",
     "deliveries": [_DELIVERY],
 }
 _EVENT: Json = {
@@ -133,13 +133,13 @@ _EVENT: Json = {
     "revision": 2,
 }
 _NOTIFICATION: Json = {
-    "notification_id": "n-5f21c0-1-2-operations",
+    "notification_id": "9f86d081884c7d659a2feaa0",
     "recipient": "operations",
     "audience": "operations",
     "tick": 8190,
     "at": "2026-03-02T05:46:00Z",
     "event": "updated",
-    "alert_id": "a-5f21c0",
+    "alert_id": "5f21c09b3e7d",
     "episode": 1,
     "revision": 2,
     "severity": "major",
@@ -151,6 +151,7 @@ _NOTIFICATION: Json = {
 _VERDICT: Json = {
     "tick": 8190,
     "at": "2026-03-02T05:46:00Z",
+    "subject": "ACME/4711#10",
     "rule": "late-to-ship",
     "outcome": "silent",
     "reason": "shipped",
@@ -294,6 +295,7 @@ TICKS: Json = {"visible": _TICK, "written": _TICK}
 STATUS: Json = {
     "as_of": AS_OF,
     "newest_tick": AS_OF,
+    "newest_tick_read_at": "2026-03-02T06:00:00Z",
     "newest_is_complete": True,
     "facts_behind": 0,
     "held_back_by": [],
@@ -312,6 +314,7 @@ STATUS: Json = {
     "undelivered": {"count": 1, "oldest_at": "2026-03-02T05:46:00Z"},
     "oldest_undelivered": _NOTIFICATION,
     "unreadable": [],
+    "answered_at": "2026-03-02T06:00:02Z",
     "view_checked_at": "2026-03-02T06:00:01Z",
     "view_problem": None,
 }

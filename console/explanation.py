@@ -59,10 +59,11 @@ class Fact(Answer):
 
 
 class Verdict(Answer):
-    """What one rule says, since the tick `tick`; it holds until `next_fire_at`."""
+    """What one rule says of a line or feed since `tick`; it holds until `next_fire_at`."""
 
     tick: int
     at: dt.datetime
+    subject: str
     rule: str
     outcome: Outcome
     reason: str
@@ -236,7 +237,7 @@ def _explain_alert(
     alert = answer(Alert, revisions[-1])
     spoken = tables.verdicts.c
     query = (
-        select(spoken.body, spoken.tick, spoken.at)
+        select(spoken.body, spoken.tick, spoken.at, spoken.subject)
         .where(spoken.alert_id == asked, spoken.tick <= as_of.tick)
         .order_by(spoken.tick.desc(), spoken.subject, spoken.rule)
         .limit(PAST_VERDICTS_MAX)
@@ -288,7 +289,7 @@ def _judged(connection: Connection, subject: str, as_of: AsOf) -> dict[str, Any]
         .subquery()
     )
     is_newest = and_(said.rule == newest.c.rule, said.tick == newest.c.tick)
-    columns = (said.body, said.tick, said.at)
+    columns = (said.body, said.tick, said.at, said.subject)
     now = select(*columns).join(newest, is_newest).where(by_then).order_by(said.rule)
     older = (
         select(*columns)
@@ -330,10 +331,10 @@ def _alerts_of(connection: Connection, subject: str, as_of: AsOf) -> tuple[Alert
 
 def _as_verdicts(connection: Connection, query: Select[Any]) -> tuple[Verdict, ...]:
     found = []
-    for body, tick, at in connection.execute(query):
+    for body, tick, at, subject in connection.execute(query):
         verdict = read_record(body, records.Verdict)
         fields = {name: getattr(verdict, name) for name in verdict.__struct_fields__ if name != "v"}
-        found.append(Verdict(tick=tick, at=instant(at), **fields))
+        found.append(Verdict(tick=tick, at=instant(at), subject=subject, **fields))
     return tuple(found)
 
 

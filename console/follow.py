@@ -186,6 +186,8 @@ class Session:
             }
             self._database.save_positions(connection, positions)
             self._database.save_state(connection, problem=None)
+            if any(message.topic == "ticks" for message in messages):
+                self._database.save_state(connection, tick_read_at=self._database.clock())
         for message in messages:
             with suppress(msgspec.DecodeError):  # Already told: it lies in `unreadable`.
                 if message.value and message.topic == "progress":

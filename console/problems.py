@@ -140,7 +140,7 @@ _EXAMPLES: dict[int, dict[str, Any]] = {
         "parameters": parameters,
     }
     for status, detail, candidates, parameters in (
-        (404, "There is no alert a-17.", [], []),
+        (404, "There is no alert 5f21c09b3e70.", [], []),
         (
             409,
             "ACME/4711 stands for several order lines.",

@@ -82,11 +82,16 @@ class Status(Answer):
     """The whole system in one answer.
 
     `held_back_by` names the partitions that the newest tick waits for, those of the earliest stage
-    that has not finished it; `held_sources` those of facts hidden behind a sender's transaction.
+    that has not finished it. Any tick on its way has some; it is held back when `answered_at` is
+    seconds after `newest_tick_read_at`. `held_sources` names the partitions of facts hidden behind
+    a sender's transaction.
     """
 
     as_of: AsOf | None = Field(description="None until the view has read a whole tick.")
     newest_tick: AsOf | None = Field(description="The last tick written by the ticker.")
+    newest_tick_read_at: dt.datetime | None = Field(
+        description="When the view read the newest tick, by its own clock."
+    )
     newest_is_complete: bool
     facts_behind: int = Field(
         description="Records of facts that were there at the newest tick and are not taken in yet."
@@ -107,19 +112,22 @@ class Status(Answer):
     undelivered: Count = Field(description="Notifications that some sink still owes.")
     oldest_undelivered: NotificationLine | None
     unreadable: tuple[Unreadable, ...]
+    answered_at: dt.datetime = Field(description="Now, by the view's own clock.")
     view_checked_at: dt.datetime | None = Field(
         description="When the view was last level with the topics, by its own clock."
     )
     view_problem: str | None = Field(description="Why the view cannot read the topics, if so.")
 
 
-def read_status(connection: Connection) -> Status:
-    """The whole system in one answer; answers before the first tick too."""
+def read_status(connection: Connection, now: UtcMillis) -> Status:
+    """The whole system in one answer, `now` by the view's clock; answers before the first tick."""
     try:
         as_of = read_as_of(connection)
     except NotBuilt:
         as_of = None
-    view = connection.execute(select(tables.state.c.checked_at, tables.state.c.problem)).one()
+    view = connection.execute(
+        select(tables.state.c.checked_at, tables.state.c.problem, tables.state.c.tick_read_at)
+    ).one()
     tick = tables.ticks.c
     written = read_records(
         connection, select(tick.body).order_by(tick.n.desc()).limit(1), ticks.Tick
@@ -145,6 +153,7 @@ def read_status(connection: Connection) -> Status:
     return Status(
         as_of=as_of,
         newest_tick=None if newest is None else AsOf(tick=newest.n, at=newest.at),
+        newest_tick_read_at=_instant(view.tick_read_at),
         newest_is_complete=newest is not None and newest.complete,
         facts_behind=0 if newest is None else _facts_behind(progress, newest),
         held_back_by=() if newest is None else _held_back_by(partitions, newest.n),
@@ -170,6 +179,7 @@ def read_status(connection: Connection) -> Status:
         undelivered=undelivered,
         oldest_undelivered=oldest,
         unreadable=_unreadable(connection),
+        answered_at=instant(now),
         view_checked_at=_instant(view.checked_at),
         view_problem=view.problem,
     )

@@ -27,7 +27,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises with every change of these tables; a database of another version is built anew."""
 
 PREFIX = "slipwatch_"
@@ -62,12 +62,14 @@ state = _table(
     _count("as_of_tick", optional=True),
     _count("as_of_at", optional=True),
     _count("checked_at", optional=True),
+    _count("tick_read_at", optional=True),
     _text("problem", optional=True),
 )
 """One row. `applied_tick`: records up to it are in the tables; `as_of_tick`: readers may see them.
 
 They differ only while the model is first built. `checked_at` is on the view's own clock: when it
-last found itself level with the topics. `problem` says in plain words why it cannot read them.
+last found itself level with the topics; so is `tick_read_at`: when it read the newest tick.
+`problem` says in plain words why it cannot read them.
 """
 
 offsets = _table(

@@ -25,15 +25,15 @@ def list_notifications(
     limit: int = 100,
     after: str | None = None,
 ) -> answers.NotificationsAnswer:
-    """Notifications, the oldest first; `undelivered`: only those that some sink still owes."""
+    """Notifications, the newest first; `undelivered`: only those that some sink still owes."""
     as_of = read_as_of(connection)
     told = tables.notifications.c
-    query = select(told.body).order_by(told.at, told.notification_id)
+    query = select(told.body).order_by(told.at.desc(), told.notification_id.desc())
     if undelivered:
         query = query.where(told.notification_id.in_(owed_notifications()))
     if after is not None:
         place = tuple_(told.at, told.notification_id)
-        query = query.where(place > cursor(after, (int, str)))
+        query = query.where(place < cursor(after, (int, str)))
     found = read_records(connection, query.limit(limit + 1), records.Notification)
     lines = as_notifications(connection, found[:limit])
     more = None

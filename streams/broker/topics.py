@@ -47,6 +47,10 @@ class BrokerUnreachable(Exception):
     """The broker does not answer, or does not let us in; the message says which and where."""
 
 
+class TopicsNotAnswered(BrokerUnreachable):
+    """The broker answers, but not to this question about topics; the message says to which."""
+
+
 class TopicPlan(msgspec.Struct, frozen=True):
     """One topic as it should be on a broker: its full name, partitions and configuration."""
 
@@ -134,7 +138,8 @@ def _config(topic: Topic) -> dict[str, str]:
 class TopicAdmin:
     """Looks at the topics of a broker and creates those that are missing.
 
-    Every call raises BrokerUnreachable when the broker does not answer within the settings' time.
+    Every call raises BrokerUnreachable when the broker does not answer within the settings' time,
+    and its kind TopicsNotAnswered when it lists its topics but does not describe or create them.
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
@@ -212,6 +217,8 @@ class TopicAdmin:
                 return TopicFinding(item.name, TopicState.GOOD, item.partitions)
             refusal = f"the broker refuses it: {reason.str()}"
             return TopicFinding(item.name, TopicState.REFUSED, None, (refusal,))
+        except TimeoutError as error:
+            raise self._not_answered("create topics") from error
         return TopicFinding(item.name, TopicState.CREATED, item.partitions)
 
     def _wait_until_listed(self, names: set[str]) -> None:
@@ -237,12 +244,20 @@ class TopicAdmin:
                 configs[resource.name] = future.result(self._timeout_seconds)
             except KafkaException as error:
                 raise self._unreachable(error.args[0]) from error
+            except TimeoutError as error:
+                raise self._not_answered("say how its topics are configured") from error
         return configs
 
     def _remember(self, error: KafkaError) -> None:
         """Keep the reason behind a timeout: a wrong password, or nobody there."""
         if error.name() != "_ALL_BROKERS_DOWN":
             self._last_error = error.str()
+
+    def _not_answered(self, what: str) -> TopicsNotAnswered:
+        return TopicsNotAnswered(
+            f"the broker at {self._address} lists its topics, but did not {what} within "
+            f"{self._timeout_seconds:g} s; the broker of `slipwatch demo` never does"
+        )
 
     def _unreachable(self, reason: KafkaError) -> BrokerUnreachable:
         text = self._last_error or reason.str()

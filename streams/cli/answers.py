@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import click
 from rich.markup import escape
 
+from alerts.rules import RULES
+from alerts.texts import counted
 from schemas.records import AlertState, Severity
 from streams.cli.display import (
     SEVERITY_STYLES,
@@ -139,7 +141,7 @@ def alerts() -> None:
     Examples:
       slipwatch alerts list
       slipwatch alerts list --severity major --account acme-europe
-      slipwatch alerts show a-5f21c0
+      slipwatch alerts show 5f21c09b3e7d
     """
 
 
@@ -157,7 +159,12 @@ def alerts() -> None:
     help="This severity or worse.",
 )
 @click.option("--account", help="Only alerts that hit the account.")
-@click.option("--rule", help="Only alerts that rest on the rule.")
+@click.option(
+    "--rule",
+    type=click.Choice([rule.name for rule in RULES]),
+    metavar="RULE",
+    help="Only alerts that rest on the rule; docs/rules.md lists them.",
+)
 @LIMIT
 @asks_view
 def list_alerts(reader: Reader, /, as_json: bool, **asked: str | int | None) -> None:
@@ -172,7 +179,7 @@ def list_alerts(reader: Reader, /, as_json: bool, **asked: str | int | None) -> 
         ("alert", "severity", "what", "at risk", "due", "days", "since"),
         (_alert_row(reader, alert) for alert in answer["alerts"]),
     )
-    print_end(reader, answer, len(answer["alerts"]), "alert(s)")
+    print_end(reader, answer, len(answer["alerts"]), "alert")
 
 
 def _alert_row(reader: Reader, alert: Answer) -> tuple[str, ...]:
@@ -188,8 +195,9 @@ def _alert_row(reader: Reader, alert: Answer) -> tuple[str, ...]:
 
 
 def print_end(reader: Reader, answer: Answer, count: int, what: str) -> None:
+    """How many of what were listed, whether there are more, and as of which tick."""
     more = ", and more: ask with a larger --limit" if answer.get("next_after") else ""
-    console().print(f"{count} {what}{more}. {reader.as_of(answer)}")
+    console().print(f"{counted(count, what)}{more}. {reader.as_of(answer)}")
 
 
 @alerts.command("show")
@@ -325,7 +333,7 @@ def list_unlinked(
             for each in answer["unlinked"]
         ),
     )
-    print_end(reader, answer, len(answer["unlinked"]), "number(s)")
+    print_end(reader, answer, len(answer["unlinked"]), "number")
 
 
 @click.group()
@@ -364,6 +372,6 @@ def list_feeds(
                 for each in answer["feeds"]
             ),
         )
-        print_end(reader, answer, len(answer["feeds"]), "feed(s)")
+        print_end(reader, answer, len(answer["feeds"]), "feed")
     if any(each["blind"] for each in answer["feeds"]):
         finish(Exit.FINDINGS)

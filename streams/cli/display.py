@@ -73,13 +73,17 @@ def styled(name: str, styles: dict[str, str]) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """A table; a cell may hold markup, so texts from outside go through rich.markup.escape."""
+    """A table, or "none"; a cell may hold markup, so texts from outside go through
+    rich.markup.escape."""
     table = Table(title=title or None, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    if table.row_count:
+        console().print(table)
+    else:
+        console().print(f"{title}: none" if title else "none")
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:

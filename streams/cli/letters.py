@@ -62,7 +62,7 @@ def list_letters(reader: Reader, /, as_json: bool, **asked: str | int | None) ->
             for each in answer["dead_letters"]
         ),
     )
-    print_end(reader, answer, len(answer["dead_letters"]), "dead letter(s)")
+    print_end(reader, answer, len(answer["dead_letters"]), "dead letter")
 
 
 @dead_letters.command("show")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from alerts.texts import counted
 from schemas.units import instant
 from streams.cli.session import Session, console, finish, json_option, pass_session, print_json
 from streams.engine.clock import WallClock
@@ -64,7 +65,8 @@ def publish_network(session: Session, folder: Path, as_json: bool) -> None:
         return
     _print(result)
     console().print(
-        f"Published version {result.network.version}: {len(data)} bytes in {records} record(s)."
+        f"Published version {result.network.version}: {len(data)} bytes in "
+        f"{counted(records, 'record')}."
     )
 
 
@@ -119,10 +121,12 @@ def _print(result: LoadResult) -> None:
     for warning in result.warnings:
         click.echo(f"warning: {warning}")
     if result.network is None:
-        click.echo(f"{len(result.errors) + result.omitted_count} error(s): not publishable.")
+        click.echo(
+            f"{counted(len(result.errors) + result.omitted_count, 'error')}: not publishable."
+        )
         return
     _print_counts(result.network)
-    click.echo(f"{len(result.warnings)} warning(s), no errors.")
+    click.echo(f"{counted(len(result.warnings), 'warning')}, no errors.")
 
 
 def _print_counts(found: Network) -> None:

@@ -32,7 +32,7 @@ def notifications() -> None:
     \b
     Examples:
       slipwatch notifications list --undelivered
-      slipwatch notifications resend n-5f21c0-1-2-operations
+      slipwatch notifications resend 9f86d081884c7d659a2feaa0
     """
 
 
@@ -47,7 +47,7 @@ def list_notifications(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List notifications, the oldest first."""
+    """List notifications, the newest first."""
     answer = reader.view.get("/v1/notifications", undelivered=undelivered, limit=limit)
     if as_json:
         print_json(answer)
@@ -66,7 +66,7 @@ def list_notifications(
             for each in answer["notifications"]
         ),
     )
-    print_end(reader, answer, len(answer["notifications"]), "notification(s)")
+    print_end(reader, answer, len(answer["notifications"]), "notification")
 
 
 @notifications.command("resend")

@@ -9,6 +9,7 @@ import click
 
 from alerts.loading import PolicyResult, load_policy
 from alerts.policy import Policy
+from alerts.texts import counted
 from schemas.units import instant
 from streams.cli.session import Session, console, finish, json_option, pass_session, print_json
 from streams.engine.clock import WallClock
@@ -109,6 +110,6 @@ def _print(result: PolicyResult) -> None:
     for warning in result.warnings:
         click.echo(f"warning: {warning}")
     if result.policy is None:
-        click.echo(f"{len(result.errors)} error(s): not publishable.")
+        click.echo(f"{counted(len(result.errors), 'error')}: not publishable.")
     else:
         click.echo(f"policy {result.policy.version}: no errors.")

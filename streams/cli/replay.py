@@ -19,6 +19,7 @@ from rich.progress import Progress as Bar
 
 from alerts.loading import load_policy
 from alerts.policy import DEFAULT, Policy
+from alerts.texts import counted
 from schemas.codec import FactDecoder
 from schemas.facts import Family
 from schemas.records import Alert
@@ -101,8 +102,10 @@ class Step(click.ParamType):
 def replay(session: Session, /, files: tuple[Path, ...], *, as_json: bool, **how: Any) -> None:
     """Tell recorded facts to the local engine again, and show what it would have alerted.
 
-    FILES are JSON lines, or CSV with a mapping. The same input gives the same result, byte for
-    byte. With --json the summary goes to standard output. Rejected rows do not fail a replay.
+    FILES are JSON lines, or CSV with a mapping. The same input gives the same alerts, byte
+    for byte, and the same digest of them. With --json the summary goes to standard output; two runs
+    differ in it by the time taken alone (seconds, facts_per_second). Rejected rows do not fail a
+    replay.
 
     \b
     Examples:
@@ -248,7 +251,7 @@ def _print(result: ReplayResult) -> None:
         click.echo(f"rejected: {problem}")
     left = len(result.problems) - PROBLEMS_SHOWN
     if left > 0:
-        click.echo(f"and {left} more problem(s); --report FILE lists all")
+        click.echo(f"and {counted(left, 'more problem')}; --report FILE lists all")
     for name, value in msgspec.structs.asdict(result.summary).items():
         pairs = value.items() if isinstance(value, dict) else ()
         text = ", ".join(f"{key} {count}" for key, count in pairs) or value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from streams.engine.log import Log
 from streams.exits import Exit
 from streams.logs import set_up_logs
 from streams.settings import LogLevel, LogSettings, Settings
+
+PIPE_COLUMNS = 160
 
 
 class Refused(click.ClickException):
@@ -81,8 +84,17 @@ json_option = click.option(
 
 
 def console() -> Console:
-    """Where tables go. Without a terminal they keep their width, for files and pipes."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+    """Where tables go. Without a terminal they are as wide as COLUMNS says, else 160, for files
+    and pipes."""
+    return Console(file=sys.stdout, width=_width(), highlight=False)
+
+
+def _width() -> int | None:
+    """None leaves it to the terminal, and to COLUMNS."""
+    stated = os.environ.get("COLUMNS", "")
+    if sys.stdout.isatty():
+        return None
+    return int(stated) if stated.isdecimal() and int(stated) else PIPE_COLUMNS
 
 
 def print_json(value: object) -> None:

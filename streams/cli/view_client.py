@@ -10,7 +10,15 @@ import urllib.request
 from typing import Any
 
 TIMEOUT_SECONDS = 15.0
-NOT_FOUND, CONFLICT = 404, 409
+NOT_FOUND, CONFLICT, NOT_UNDERSTOOD, NOT_READY = 404, 409, 422, 503
+NEXT_STEPS = {
+    NOT_FOUND: "Check the spelling; ids are case-sensitive. What was just told shows after the "
+    "next tick: `slipwatch status` says how far the view has come.",
+    CONFLICT: "Ask again with one of these:",
+    NOT_READY: "Ask again in a few seconds; if it stays so, `slipwatch status` and the view's log "
+    "say why.",
+}
+"""What to do next at the command line; what the view itself says is for those who speak HTTP."""
 
 Answer = dict[str, Any]
 
@@ -65,11 +73,13 @@ class ViewClient:
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         try:
             body = json.loads(error.read())
-            detail, next_step = str(body["detail"]), str(body.get("next_step", ""))
+            detail, next_step = str(body["detail"]), _next_step(error.code, body)
         except (ValueError, KeyError, TypeError, AttributeError):
             return self._silent(f"it answered {error.code} {error.reason}")
         if error.code in (NOT_FOUND, CONFLICT):
             return ViewSaysNo(detail, next_step, tuple(body.get("candidates", ())))
+        if error.code == NOT_UNDERSTOOD:
+            return ViewUnreachable(f"the view at {self._address} does not understand: {next_step}")
         return ViewUnreachable(f"the view at {self._address} refuses: {detail} {next_step}".strip())
 
     def _silent(self, reason: str) -> ViewUnreachable:
@@ -77,6 +87,14 @@ class ViewClient:
             f"no answer from the view at {self._address}: {reason}. "
             "Start one with `slipwatch view`, or name another with --view-url"
         )
+
+
+def _next_step(status: int, body: Answer) -> str:
+    if status == NOT_UNDERSTOOD:
+        wrong = body.get("parameters", ())
+        said = "; ".join(f"{each['where']}: {each['expected']}" for each in wrong)
+        return said or str(body["detail"])
+    return NEXT_STEPS.get(status, str(body.get("next_step", "")))
 
 
 def quoted(part: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import click
 from rich.markup import escape
 
+from alerts.texts import counted
 from streams.cli.answers import print_alert, print_life, print_line
 from streams.cli.display import (
     SEVERITY_STYLES,
@@ -18,6 +21,9 @@ from streams.cli.display import (
 from streams.cli.session import console, finish, print_json
 from streams.cli.view_client import Answer
 from streams.exits import Exit
+
+HELD_SECONDS = 5.0
+"""A tick that takes longer waits for something; one is always on its way."""
 
 
 @click.command()
@@ -37,7 +43,7 @@ def explain(
     \b
     Examples:
       slipwatch explain 'ACME/4711#10'
-      slipwatch explain a-5f21c0
+      slipwatch explain 5f21c09b3e7d
       slipwatch explain seaways --tick 8100
     """
     answer = reader.view.get("/v1/explain", id=asked, tick=tick)
@@ -47,6 +53,9 @@ def explain(
     console().print(
         f"{answer['about']} [bold]{escape(answer['id'])}[/]: {escape(answer['summary'])}"
     )
+    about_alert = answer["about"] == "alert"
+    if about_alert:
+        _print_alerts(reader, answer)
     if answer["order"]:
         print_line(reader, answer["order"])
     _print_facts(reader, answer["facts"])
@@ -54,10 +63,15 @@ def explain(
     _print_verdicts(reader, answer["past_verdicts"], "What rules said before")
     if answer["past_verdicts_left_out"]:
         console().print(f"and {answer['past_verdicts_left_out']} more of the past")
-    for alert in answer["alerts"]:
-        print_alert(reader, alert)
+    if not about_alert:
+        _print_alerts(reader, answer)
     print_life(reader, answer)
     console().print(reader.as_of(answer))
+
+
+def _print_alerts(reader: Reader, answer: Answer) -> None:
+    for alert in answer["alerts"]:
+        print_alert(reader, alert)
 
 
 def _print_facts(reader: Reader, facts: list[Answer]) -> None:
@@ -81,9 +95,20 @@ def _print_facts(reader: Reader, facts: list[Answer]) -> None:
 def _print_verdicts(reader: Reader, verdicts: list[Answer], title: str) -> None:
     if verdicts:
         print_table(
-            ("rule", "says", "why", "value", "threshold", "from", "next fires", "since"),
+            (
+                "line or feed",
+                "rule",
+                "says",
+                "why",
+                "value",
+                "threshold",
+                "from",
+                "next fires",
+                "since",
+            ),
             (
                 (
+                    escape(each["subject"]),
                     each["rule"],
                     each["outcome"],
                     escape(each["text"] or words(each["reason"])),
@@ -131,7 +156,7 @@ def _print_status(reader: Reader, answer: Answer) -> None:
         (
             ("time stands at", _tick(reader, shown) or "no tick has been read"),
             ("newest tick", _newest(reader, answer) if newest else "none has been written"),
-            ("lag", f"{answer['facts_behind']} records of facts not taken in"),
+            ("lag", f"{counted(answer['facts_behind'], 'record')} of facts not taken in"),
             ("held back by", escape("\n".join(_held_back(answer)))),
             ("hidden facts", escape("\n".join(_held_sources(reader, answer)))),
             ("workers", escape("\n".join(_workers(answer)))),
@@ -148,7 +173,7 @@ def _print_status(reader: Reader, answer: Answer) -> None:
             ("undelivered", _waiting(reader, answer["undelivered"])),
             ("parked keys", escape("\n".join(_parked(answer)))),
             ("unreadable", escape("\n".join(_unreadable(answer)))),
-            ("view", escape(answer["view_problem"] or _level(reader, answer))),
+            ("view", escape(answer["view_problem"] or _level(answer))),
         )
     )
 
@@ -163,6 +188,10 @@ def _newest(reader: Reader, answer: Answer) -> str:
 
 
 def _held_back(answer: Answer) -> list[str]:
+    """What the newest tick waits for, once it has waited for longer than a tick takes."""
+    since = _seconds_since(answer, "newest_tick_read_at")
+    if since is None or since <= HELD_SECONDS:
+        return []
     return [
         f"{each['stage']} on {each['topic']}/{each['partition']} stands at tick {each['tick']}"
         + (", partly done" if each["is_partly_done"] else "")
@@ -181,7 +210,7 @@ def _held_sources(reader: Reader, answer: Answer) -> list[str]:
 
 def _workers(answer: Answer) -> list[str]:
     return [
-        f"{each['worker']}: {each['partitions']} partition(s), tick {each['tick_min']}"
+        f"{each['worker']}: {counted(each['partitions'], 'partition')}, tick {each['tick_min']}"
         + (f", restoring {each['restoring']}" if each["restoring"] else "")
         for each in answer["workers"]
     ]
@@ -206,7 +235,9 @@ def _waiting(reader: Reader, count: Answer) -> str:
 
 def _unlinked(reader: Reader, answer: Answer) -> str:
     numbers = _waiting(reader, answer["unlinked"])
-    return f"{numbers}; {answer['facts_waiting']} fact(s) wait" if numbers != "none" else numbers
+    waiting = answer["facts_waiting"]
+    facts = f"{counted(waiting, 'fact')} {'waits' if waiting == 1 else 'wait'}"
+    return f"{numbers}; {facts}" if numbers != "none" else numbers
 
 
 def _blind(answer: Answer) -> list[str]:
@@ -227,6 +258,14 @@ def _unreadable(answer: Answer) -> list[str]:
     ]
 
 
-def _level(reader: Reader, answer: Answer) -> str:
-    checked = answer["view_checked_at"]
-    return f"level with the topics at {reader.time(checked)}" if checked else "has not read yet"
+def _level(answer: Answer) -> str:
+    """How fresh the view is, by its own clock: ticks may go by another."""
+    since = _seconds_since(answer, "view_checked_at")
+    return "has not read yet" if since is None else f"level with the topics {since:.0f} s ago"
+
+
+def _seconds_since(answer: Answer, name: str) -> float | None:
+    if answer[name] is None:
+        return None
+    now, then = (dt.datetime.fromisoformat(answer[each]) for each in ("answered_at", name))
+    return max(0.0, (now - then).total_seconds())

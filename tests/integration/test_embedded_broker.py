@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from streams.broker.embedded import EmbeddedBroker, EmbeddedBrokerFailed
-from streams.broker.topics import plan
-from streams.settings import TopicSettings
+from streams.broker.topics import TopicAdmin, TopicsNotAnswered, plan
+from streams.exits import Exit
+from streams.settings import KafkaSettings, TopicSettings
 
 WAIT_SECONDS = 10.0
 
@@ -66,3 +68,27 @@ def test_a_topic_that_exists_is_refused() -> None:
         pytest.raises(EmbeddedBrokerFailed, match="topic orders"),
     ):
         broker.create_topic("orders", 1)
+
+
+def test_a_broker_that_does_not_describe_topics_says_so() -> None:
+    """The embedded broker lists topics and answers none of the other questions about them."""
+    with EmbeddedBroker(TopicSettings()) as broker:
+        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap, timeout_seconds=0.5)
+        with pytest.raises(TopicsNotAnswered, match="did not say how its topics"):
+            TopicAdmin(kafka).check(TopicSettings())
+        with pytest.raises(TopicsNotAnswered, match="did not create topics"):
+            TopicAdmin(kafka).create(TopicSettings(prefix="absent."))
+        env = os.environ | {
+            "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap,
+            "SLIPWATCH_KAFKA__TIMEOUT_SECONDS": "0.5",
+        }
+        ran = subprocess.run(
+            [sys.executable, "-m", "streams.cli", "topics", "check"],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ran.returncode == Exit.BROKER
+    assert len(ran.stderr.splitlines()) == 1

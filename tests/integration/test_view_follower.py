@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from console import tables
 from console.broker import TopicsMissing
@@ -87,6 +87,9 @@ def test_a_tick_is_visible_only_when_it_is_whole(broker: Broker, view: Database)
     follow_to(broker, view, 1)
     before = of_ticks(view)
     assert len(before["slipwatch_order_lines"]) == 2
+    with view.reading() as connection:
+        read_at = connection.execute(select(tables.state.c.tick_read_at)).scalar_one()
+    assert 0 <= view.clock() - read_at < PATIENCE_SECONDS * 1_000
 
     broker.append([tick_record(2), *second_tick(), *finished(2, [0, 1, 3])])
     follow(broker, view, level(view), steps_after=5)

@@ -14,15 +14,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from alerts.rules import RULES
 from console import examples
 from streams.cli.root import slipwatch
+from streams.cli.view_client import NEXT_STEPS, NOT_FOUND, NOT_READY
 from streams.exits import Exit
 
 Json = dict[str, Any]
 ANSWERS: dict[str, Json] = {
     "/v1/orders/4711": examples.ORDER,
     "/v1/alerts": examples.ALERTS,
-    "/v1/alerts/a-5f21c0": examples.ALERT,
+    "/v1/alerts/5f21c09b3e7d": examples.ALERT,
     "/v1/explain": examples.EXPLANATION,
     "/v1/notifications": examples.NOTIFICATIONS,
     "/v1/dead-letters": examples.DEAD_LETTERS,
@@ -31,10 +33,15 @@ ANSWERS: dict[str, Json] = {
     "/v1/feeds": examples.FEEDS,
     "/v1/status": examples.STATUS,
 }
+NOT_UNDERSTOOD: Json = {
+    "detail": "Not understood: `limit`.",
+    "next_step": "Correct the parameters listed; /docs says what each may be.",
+    "parameters": [{"where": "limit", "found": "900", "expected": "at most 500"}],
+}
 COMMANDS = (
     (["order", "show", "4711"], examples.ORDER, Exit.OK),
     (["alerts", "list"], examples.ALERTS, Exit.OK),
-    (["alerts", "show", "a-5f21c0"], examples.ALERT, Exit.OK),
+    (["alerts", "show", "5f21c09b3e7d"], examples.ALERT, Exit.OK),
     (["explain", "ACME/4711#10"], examples.EXPLANATION, Exit.OK),
     (["notifications", "list"], examples.NOTIFICATIONS, Exit.OK),
     (["dead-letters", "list"], examples.DEAD_LETTERS, Exit.OK),
@@ -73,6 +80,8 @@ class View:
             return 200, b"<html>"
         if path == "/v1/orders/busy":
             return 503, b'{"detail": "Not read yet.", "next_step": "Ask again."}'
+        if path == "/v1/orders/wrong":
+            return 422, json.dumps(NOT_UNDERSTOOD).encode()
         found = ANSWERS.get(path)
         if found is None:
             refusal = {"detail": f"Nothing at {path}.", "next_step": "Look.", "candidates": ["B/1"]}
@@ -142,7 +151,7 @@ def test_times_are_in_the_zone_of_the_reader(view: View, monkeypatch: pytest.Mon
 
 
 def test_an_alert_shows_cause_consequences_and_who_was_told(view: View) -> None:
-    text = ask(view, "alerts", "show", "a-5f21c0", "--utc").stdout
+    text = ask(view, "alerts", "show", "5f21c09b3e7d", "--utc").stdout
     for expected in (
         "Shipment SEAWAYS/S-88",
         "ACME/4711#10",
@@ -174,15 +183,88 @@ def test_nothing_by_that_id_is_one_answer_with_what_was_perhaps_meant(view: View
     assert result.exit_code == Exit.FINDINGS
     assert result.stderr.splitlines() == [
         "slipwatch: Nothing at /v1/orders/B.",
-        "slipwatch: Look.",
+        f"slipwatch: {NEXT_STEPS[NOT_FOUND]}",
         "slipwatch: perhaps B/1",
     ]
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [("busy", "Not read yet. Ask again."), ("broken", "is no view")]
+    ("number", "said"),
+    [("busy", f"Not read yet. {NEXT_STEPS[NOT_READY]}"), ("broken", "is no view")],
 )
 def test_a_view_that_cannot_answer_has_its_own_code(view: View, number: str, said: str) -> None:
     result = ask(view, "order", "show", number)
     assert result.exit_code == Exit.VIEW
     assert said in result.stderr
+
+
+def test_hints_are_for_the_command_line() -> None:
+    for said in NEXT_STEPS.values():
+        assert "/v1" not in said
+        assert "%23" not in said
+
+
+def test_a_question_that_the_view_refuses_names_the_parameter(view: View) -> None:
+    result = ask(view, "order", "show", "wrong")
+    assert result.exit_code == Exit.VIEW
+    assert "does not understand: limit: at most 500" in result.stderr
+
+
+def test_a_rule_that_there_is_none_of_is_refused_with_those_that_are(view: View) -> None:
+    result = ask(view, "alerts", "list", "--rule", "nosuch")
+    assert result.exit_code == Exit.USAGE
+    assert all(rule.name in result.stderr for rule in RULES)
+    ask(view, "alerts", "list", "--rule", RULES[0].name)
+    assert view.asked[-1][1]["rule"] == [RULES[0].name]
+
+
+def test_what_a_tick_waits_for_is_told_only_once_it_has_waited(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = examples.STATUS | {"held_back_by": examples.STATUS["partitions"]}
+    monkeypatch.setitem(ANSWERS, "/v1/status", at_work)
+    shown = ask(view, "status").stdout
+    assert "held back by" not in shown
+    assert "level with the topics 1 s ago" in shown
+    waited = at_work | {"newest_tick_read_at": "2026-03-02T05:59:50Z"}
+    monkeypatch.setitem(ANSWERS, "/v1/status", waited)
+    assert "held back by" in ask(view, "status").stdout
+    unread = at_work | {"newest_tick_read_at": None, "view_checked_at": None}
+    monkeypatch.setitem(ANSWERS, "/v1/status", unread)
+    assert "has not read yet" in ask(view, "status").stdout
+
+
+def test_an_alert_is_explained_from_the_alert_down(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {
+        "about": "alert",
+        "id": "5f21c09b3e7d",
+        "order": None,
+        "facts": [],
+        "alerts": [examples.ALERT["alert"]],
+        "verdicts": [],
+        "past_verdicts": examples.EXPLANATION["verdicts"],
+    }
+    monkeypatch.setitem(ANSWERS, "/v1/explain", examples.EXPLANATION | about)
+    shown = ask(view, "explain", "5f21c09b3e7d").stdout
+    assert shown.index("Ask SEAWAYS") < shown.index("What rules said before")
+    assert "ACME/4711#10" in shown[shown.index("What rules said before") :]
+
+
+def test_nothing_to_list_is_none_and_one_is_one(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "1 alert. As of" in ask(view, "alerts", "list").stdout
+    monkeypatch.setitem(ANSWERS, "/v1/alerts", examples.ALERTS | {"alerts": []})
+    assert ask(view, "alerts", "list", "--utc").stdout.splitlines() == [
+        "none",
+        "0 alerts. As of tick 8204, 2026-03-02 06:00 UTC.",
+    ]
+
+
+def test_tables_are_as_wide_as_columns_says(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert max(map(len, ask(view, "alerts", "list").stdout.splitlines())) > 100
+    monkeypatch.setenv("COLUMNS", "90")
+    assert max(map(len, ask(view, "alerts", "list").stdout.splitlines())) <= 90

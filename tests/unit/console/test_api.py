@@ -361,7 +361,7 @@ def test_what_is_owed_leaves_the_list_when_every_sink_has_it(fresh: Any) -> None
     every = client.get("/v1/notifications", limit=1).body
     rest = client.get("/v1/notifications", limit=1, after=every["next_after"]).body
     found = [each["recipient"] for each in every["notifications"] + rest["notifications"]]
-    assert found == ["account-manager", "operations"]
+    assert found == ["operations", "account-manager"]
 
 
 def test_lists_of_the_intake_come_in_pages(fresh: Any) -> None:

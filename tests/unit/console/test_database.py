@@ -62,7 +62,7 @@ def test_tables_of_another_version_are_built_anew(
     assert "slipwatch_forgotten" not in names
     # Whether logs go through the standard library depends on what this process ran before.
     said = capsys.readouterr().out + caplog.text
-    assert "tables of version 99, this Slipwatch needs version 1" in said
+    assert f"version 99, this Slipwatch needs version {tables.SCHEMA_VERSION}" in said
     again.close()
 
 
