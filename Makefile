@@ -10,7 +10,7 @@ KAFKA_JARS := .build/kafka
 PACKAGES := schemas topology alerts streams console
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs bench kafka lock clean
+.PHONY: help setup demo test chaos check format docs bench kafka lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: setup  ## watch slips being caught in a moving, simulated chain
 
 test: setup  ## run the tests; those on Apache Kafka need Java 17 and `make kafka`
 	$(BIN)/pytest
+
+chaos: setup  ## run 10,000 schedules of all that can go wrong with workers (a quarter of an hour)
+	SLIPWATCH_SCHEDULES=10000 $(BIN)/pytest tests/simulation/test_schedules.py
 
 check: setup  ## lint, format, types, imports
 	$(BIN)/ruff check .

@@ -21,7 +21,6 @@ from streams.engine.log import (
     Headers,
     Partition,
     Rebalance,
-    Record,
     TransactionAborted,
 )
 from streams.engine.memory_clients import MemoryConsumer, MemoryReader
@@ -235,7 +234,7 @@ class StormReader(MemoryReader):
         self._connection = connection
         self._weather = connection.weather
 
-    def read(self, records_max: int, timeout_s: float) -> Sequence[Record]:
+    def read(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
         restores = any(partition.topic.endswith("-state") for partition in self._positions)
         self._connection.moment("restoring" if restores else "tailing")
         records = self._weather.fetch(self._positions, records_max)

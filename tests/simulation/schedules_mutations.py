@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.ticks import StageProgress, Tick
-from streams.engine import intake_task, memory_broker, ticker, worker
+from streams.engine import intake_task, memory_broker, ticker
 from streams.engine import task as tasks_of_stages
 from streams.engine.control import Control
+from streams.engine.flow import LAST_STAGE
 from streams.engine.intake_task import IntakeTask
 from streams.engine.log import EndOffsets, Partition
 from streams.engine.memory_parts import MemoryRecord
@@ -26,7 +27,7 @@ from streams.stages.cells import Cells
 from streams.stages.incidents import Incidents
 from streams.stages.rows import Row, RowKind, TickHeader, decode_batch
 from streams.stages.store import Store
-from tests.simulation.schedules_run import Patches
+from tests.simulation.schedules_faults import Patches
 
 
 class Mutation(NamedTuple):
@@ -222,7 +223,7 @@ def _past_open_transactions() -> tuple[tuple[object, str, object], ...]:
         make(self, _ToTheStableEnd(log), tasks)
 
     def synced(self: Control, timeout_s: float) -> None:
-        log, self._log = self._log, _ToTheStableEnd(self._log)  # type: ignore[assignment]
+        log, self._log = self._log, _ToTheStableEnd(self._log)
         try:
             sync(self, timeout_s)
         finally:
@@ -302,7 +303,7 @@ def _findings_stay() -> tuple[object, str, object]:
 
 
 def _own_id(self: Worker) -> Ticker:
-    name, topic = worker.LAST_STAGE
+    name, topic = LAST_STAGE
     last = [Partition(topic, number) for number in range(self._partitions)]
     own = f"{self._settings.name}-ticker"
     settings = self._settings.ticker

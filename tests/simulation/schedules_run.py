@@ -3,107 +3,39 @@ checks after each turn, at each quiet point and at the end."""
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
-from alerts import policy as policies
-from alerts.context import Judgement
-from alerts.judgement import judge_feed
-from alerts.lines import FeedState, LineSummary
-from schemas.addresses import fact_key, fact_topic
-from schemas.codec import encode_fact
-from schemas.facts import Fact, Heartbeat
 from schemas.units import HOUR_MS
 from streams.engine.clock import ManualClock
-from streams.engine.control import Control
-from streams.engine.local import LocalEngine
 from streams.engine.log import LogError, Partition, TransactionAborted
 from streams.engine.memory_log import MemoryLog
-from streams.engine.memory_parts import Transaction
 from streams.engine.observation import WorkerSettings
-from streams.engine.recorded import copy_of
-from streams.engine.restore import Restoration
-from streams.engine.task import KeyedTask, progress_key
-from streams.engine.tasks import Tasks
+from streams.engine.task import KeyedTask
 from streams.engine.ticker import Ticker, TickerSettings
 from streams.engine.worker import Worker
-from streams.publishing import Publication, split
-from streams.replay.audit import AUDITED_TOPICS, audit
-from streams.stages import cells, ledgers
-from streams.stages.fold import fold
-from streams.stages.stage import Stage
-from tests.scenario import START, network
 from tests.simulation import schedules as events
-from tests.simulation.schedules import Event, Schedule, tale
+from tests.simulation.schedules import Event, Schedule
+from tests.simulation.schedules_checks import (
+    check_against_oracle,
+    check_derived,
+    check_memory,
+    check_restored,
+    sequences,
+)
+from tests.simulation.schedules_faults import POISON, Patches
 from tests.simulation.schedules_log import Armed, Connection, Crash, StormProducer, Weather
 from tests.simulation.schedules_witness import CommitWitness, Violation
-from topology import network as networks
+from tests.simulation.schedules_world import World
 
 GROUP = "engine"
 QUIET_ROUNDS_MAX = 600
 """Turns of every process, in fine weather, after which a tick will not end by itself."""
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 Context = Callable[[], AbstractContextManager[None]]
-
-
-class Patches:
-    """Replacements of parts of the engine: (owner, name, replacement)."""
-
-    def __init__(self, patches: Sequence[tuple[object, str, object]]) -> None:
-        self._patches = [(owner, name, vars(owner)[name], new) for owner, name, new in patches]
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """The engine is mutated inside."""
-        for owner, name, _, new in self._patches:
-            setattr(owner, name, new)
-        try:
-            yield
-        finally:
-            for owner, name, old, _ in self._patches:
-                setattr(owner, name, old)
-
-    @contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Inside `applied`: the engine is as it should be."""
-        for owner, name, old, _ in self._patches:
-            setattr(owner, name, old)
-        try:
-            yield
-        finally:
-            for owner, name, _, new in self._patches:
-                setattr(owner, name, new)
-
-
-def _fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
-    """Fails for one line while two or three facts are known of it."""
-    if line_id == "ACME/PO-001#10" and len(facts) in {2, 3}:
-        raise ArithmeticError("a fault of ours")
-    return fold(line_id, facts)
-
-
-def _judge_feed(feed: FeedState, *rest: Any) -> Judgement:
-    """Fails for one source at every other word from it."""
-    if feed.source == "sup-erp" and feed.heard_at // HOUR_MS % 2:
-        raise ArithmeticError("a fault of ours")
-    return judge_feed(feed, *rest)
-
-
-POISON = ((ledgers, "fold", _fold), (cells, "judge_feed", _judge_feed))
-"""Faults of ours that depend on what is evaluated alone: the oracle has them too."""
-
-
-@functools.cache
-def _networks() -> tuple[tuple[str, bytes], ...]:
-    variants = (network(), network(joined=False), network(lead_days=5, heartbeats=True))
-    return tuple((each.version, networks.encode(each)) for each in variants)
 
 
 @dataclass(slots=True, eq=False)
@@ -142,15 +74,7 @@ class Simulation:
         self.processes: dict[int, Process] = {}
         self.ghosts: list[str] = []
         self._names = Counter[int]()
-        self._clock = ManualClock(START)
-        self._tale = tale(schedule.seed)
-        self._sender: Transaction | None = None
-        self._beats = 0
-        self._publish(0)
-        for key, value in split(
-            Publication(policies.DEFAULT.version, policies.DEFAULT.to_bytes(), _EPOCH)
-        ):
-            self.log.append("policies", key, value, 0)
+        self.world = World(schedule.seed, self.log, self.weather.frozen)
 
     # Processes.
 
@@ -171,7 +95,7 @@ class Simulation:
             runs_ticker=False,
         )
         connection = Connection(self.weather)
-        worker = Worker(connection, settings, SkewedClock(self._clock, skew_ms))
+        worker = Worker(connection, settings, SkewedClock(self.world.clock, skew_ms))
         process = self.processes[slot] = Process(name, worker, connection)
         with self._acting(slot, process):
             worker.open()
@@ -209,11 +133,12 @@ class Simulation:
         did, aborts = False, process.worker._aborts
         with self._acting(slot, process):
             did = process.worker.step(0)
-        if self.processes.get(slot) is process:
-            check_memory(process, self.witness)
+        consumer = process.connection.consumer
+        if self.processes.get(slot) is process and consumer is not None:
+            check_memory(process.name, process.worker, consumer, self.witness)
             if process.worker._aborts > aborts:
                 with self.as_it_should_be():
-                    check_derived(process)
+                    check_derived(process.name, process.worker)
         return did
 
     def _expel(self) -> None:
@@ -298,44 +223,11 @@ class Simulation:
                     self._tick(slot)
             case events.Arm():
                 self._arm(event)
-            case _:
-                self._tell(event)
-
-    def _tell(self, event: Event) -> None:
-        """The part of the world that is not ours does something."""
-        match event:
-            case events.Tell(facts, scattered, dice):
-                self._send(facts, random.Random(dice) if scattered else None)
-            case events.Clock(after_ms, alive):
-                self._clock.set(max(self._clock.now(), START + after_ms))
-                for source in alive:
-                    self._beat(source)
-            case events.SenderOpens(facts):
-                self._sender_ends(commits=False)
-                self._sender = Transaction()
-                for index in facts:
-                    fact = self._tale[index]
-                    where = Partition(fact_topic(fact), 0)
-                    self.log.write(where, fact_key(fact), encode_fact(fact), self._sender)
-            case events.SenderEnds(commits):
-                self._sender_ends(commits)
-            case events.Garbage(topic):
-                self.log.append(topic, b"", b"no fact at all")
-            case events.Freeze(topic, partition):
-                where = Partition(topic, partition)
-                if partition < self.log.partition_counts([topic])[topic]:
-                    self.weather.frozen[where] = self.log.partition_log(where).high
-            case events.Thaw():
-                self.weather.frozen.clear()
-            case events.Publish(variant):
-                self._publish(variant)
-            case events.Widen(topic):
-                self.log.create(topic, self.log.partition_counts([topic])[topic] + 1)
             case events.Quiet():
                 self.quiet()
                 self.weather.is_calm = False
             case _:
-                raise AssertionError(event)
+                self.world.tell(event)
 
     def _leave(self, slot: int) -> None:
         process = self._idle(slot)
@@ -397,40 +289,13 @@ class Simulation:
 
         process.connection.armed.append(Armed(event.moment, event.nth, event.outcome, happen))
 
-    # The rest of the world.
-
-    def _send(self, facts: tuple[int, ...], chance: random.Random | None) -> None:
-        for index in facts:
-            fact = self._tale[index]
-            topic = fact_topic(fact)
-            where = None
-            if chance is not None:
-                where = chance.randrange(self.log.partition_counts([topic])[topic])
-            self.log.append(topic, fact_key(fact), encode_fact(fact), where)
-
-    def _beat(self, source: str) -> None:
-        self._beats += 1
-        at = self._clock.now()
-        beat = Heartbeat(f"beat-{self._beats}", source, "alive", at, at, at)
-        self.log.append("heartbeats", fact_key(beat), encode_fact(beat))
-
-    def _sender_ends(self, commits: bool) -> None:
-        if self._sender is not None:
-            self.log.finish(self._sender, "committed" if commits else "aborted")
-            self._sender = None
-
-    def _publish(self, variant: int) -> None:
-        version, data = _networks()[variant]
-        for key, value in split(Publication(version, data, _EPOCH)):
-            self.log.append("networks", key, value, 0)
-
     # Quiet points.
 
     def quiet(self) -> None:
         """Everything heals, and what was told is worked off to its last consequence."""
         self.weather.is_calm = True
         self.weather.frozen.clear()
-        self._sender_ends(commits=True)
+        self.world.sender_ends(commits=True)
         self._expel()
         for process in self.processes.values():
             process.connection.armed.clear()
@@ -449,7 +314,8 @@ class Simulation:
             if owner is not None and not self._tickers():
                 self._elect(owner)
             if self._is_worked_off({p: end.high for p, end in ends.items()}):
-                check_restored(self)
+                with self.as_it_should_be():
+                    check_restored(self.log, self.schedule.partitions, self._owned())
                 return
             ticked = [self._tick(slot) for slot in self._tickers()]
             idle = 0 if any(worked) or any(ticked) else idle + 1
@@ -458,6 +324,16 @@ class Simulation:
 
     def _count(self, topic: str) -> int:
         return self.log.partition_counts([topic])[topic]
+
+    def _owned(self) -> dict[Partition, KeyedTask]:
+        """The tasks of whoever the group gave them to."""
+        return {
+            partition: task
+            for process in self.processes.values()
+            for partition, task in process.worker._tasks.keyed.items()
+            if process.connection.consumer is not None
+            and partition in process.connection.consumer.owned
+        }
 
     def _is_worked_off(self, ends: dict[Partition, int]) -> bool:
         """Whether a complete tick took everything in, nothing is on its way, and all is done."""
@@ -476,150 +352,6 @@ class Simulation:
             process.connection.consumer is not None and process.connection.consumer.is_settled
             for process in self.processes.values()
         )
-
-
-# What must hold.
-
-
-def check_memory(process: Process, witness: CommitWitness) -> None:
-    """State in memory is never newer than the last commit; the owner's is never older."""
-    worker, consumer = process.worker, process.connection.consumer
-    if consumer is None:
-        return
-    owned = set(consumer.owned)
-    restoring = {p for each in worker._restorations for p in each.inputs()}
-    for partition, task in worker._tasks.keyed.items():
-        if task.store.pending() or task.parked._store.pending():
-            raise Violation(f"{process.name} keeps changes of {task.name} that it did not commit")
-        stage = task.stage
-        said = witness.progress.get(progress_key(stage.name, partition.topic, partition.number))
-        mine = task.progress
-        if (mine.tick, mine.within is not None, mine.after or "") > (
-            (said.tick, said.within is not None, said.after or "") if said else (0, False, "")
-        ):
-            raise Violation(f"{process.name} is ahead of the log at {task.name}")
-        if partition not in owned or partition in restoring:
-            continue
-        if said is not None and said != mine:
-            raise Violation(f"{process.name} stands at {mine}, the log at {said}")
-        _check_state(process.name, task, witness)
-
-
-def _check_state(who: str, task: KeyedTask, witness: CommitWitness) -> None:
-    number = task.input.number
-    logged: dict[str, bytes] = {}
-    for topic in task.stage.changelogs():
-        logged.update(witness.state.get(Partition(topic, number), {}))
-    if task.store._committed != logged:
-        differing = sorted(
-            key
-            for key in task.store._committed.keys() | logged.keys()
-            if task.store._committed.get(key) != logged.get(key)
-        )
-        raise Violation(f"{who} and the changelog differ at {task.name}: {differing}")
-
-
-def check_derived(process: Process) -> None:
-    """After an abort, what a stage derives from its state is of the last commit too."""
-    worker = process.worker
-    restoring = {p for each in worker._restorations for p in each.inputs()}
-    for partition, task in worker._tasks.keyed.items():
-        if partition in restoring:
-            continue
-        fresh = type(task.stage)()
-        fresh.restored(task.store)
-        if _derived(fresh) != _derived(task.stage):
-            raise Violation(f"{process.name} derives what it did not commit at {task.name}")
-
-
-def check_restored(simulation: Simulation) -> None:
-    """What a new worker would restore equals, to the last index, what the owners hold."""
-    log = simulation.log
-    with simulation.as_it_should_be():
-        control = Control(log)
-        control.open(1.0)
-        tasks = Tasks(log, control, "restored")
-        tasks.partitions = simulation.schedule.partitions
-        owned = {
-            partition: task
-            for process in simulation.processes.values()
-            for partition, task in process.worker._tasks.keyed.items()
-            if process.connection.consumer is not None
-            and partition in process.connection.consumer.owned
-        }
-        made = [each for each in tasks.take(sorted(owned)) if isinstance(each, KeyedTask)]
-        if len(made) != 5 * simulation.schedule.partitions:
-            raise Violation(f"only {sorted(owned)} have owners")
-        restoration = Restoration(log, made)
-        while not restoration.step():
-            pass
-        control.close()
-    for task in made:
-        live = owned[task.input]
-        if inside(live) != inside(task):
-            raise Violation(f"{task.name} differs from what its changelogs restore")
-
-
-def inside(task: KeyedTask) -> dict[str, Any]:
-    """Everything a task knows, in a form that compares."""
-    store = task.store
-    return {
-        "progress": task.progress,
-        "state": store._committed,
-        "due": store._due,
-        "next": store.next_due(),
-        "parked": task.parked._store._committed,
-        "derived": _derived(task.stage),
-    }
-
-
-def _derived(stage: Stage) -> dict[str, Any]:
-    """What the stage keeps beside its store, without empty entries."""
-    return {
-        name: {key: each for key, each in value.items() if each}
-        if isinstance(value, dict)
-        else set(value)
-        for name, value in vars(stage).items()
-    }
-
-
-Sequences = dict[tuple[str, int, bytes | None], list[bytes | None]]
-
-
-def check_against_oracle(log: MemoryLog, *, audited: bool) -> None:
-    """What readers see of each key, in order, is what the local engine says of the same facts and
-    ticks, and nothing was decided or told twice. `audited`: as the product's audit sees it too."""
-    memory, ticks = copy_of(log)
-    engine = LocalEngine(log=memory)
-    for tick in ticks:
-        engine.follow(tick)
-    for topic in AUDITED_TOPICS:
-        found, expected = _sequences(log, topic), _sequences(memory, topic)
-        if found != expected:
-            keys = [key for key in sorted(found.keys() | expected.keys(), key=repr)
-                    if found.get(key) != expected.get(key)]  # fmt: skip
-            first = keys[0]
-            raise Violation(
-                f"{topic} differs at {[key[2] for key in keys]}: "
-                f"found {found.get(first)}, expected {expected.get(first)}"
-            )
-    engine.close()
-    for topic in ("decisions", "notifications"):
-        for (_, _, key), values in _sequences(log, topic).items():
-            if len(set(values)) != len(values):
-                raise Violation(f"{topic} says the same of {key!r} twice")
-    if audited:
-        said = audit(log)
-        if said.difference_count:
-            raise Violation(f"the audit finds {said.differences}")
-
-
-def _sequences(log: MemoryLog, topic: str) -> Sequences:
-    found: Sequences = {}
-    for number in range(log.partition_counts([topic])[topic]):
-        for record in log.committed(Partition(topic, number)):
-            found.setdefault((topic, number, record.key()), []).append(record.value())
-    return found
 
 
 def outcome(
@@ -644,5 +376,5 @@ def outcome(
         seen.update(simulation.weather.seen)
         seen["ticks"] += len(simulation.witness.ticks)
         for topic in ("decisions", "notifications", "parked"):
-            seen[topic] += sum(len(v) for v in _sequences(simulation.log, topic).values())
+            seen[topic] += sum(len(v) for v in sequences(simulation.log, topic).values())
     return None
