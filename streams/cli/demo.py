@@ -106,13 +106,14 @@ def _display(*, as_json: bool) -> Display:
 
 
 def _say(report: Report, *, keep: bool, as_json: bool) -> None:
+    from streams.cli.invocation import command_words
     from streams.demo.report import told
 
     if as_json:
         print_json(report)
         return
     width = min(console().width, 100)
-    for line in told(report, width, keep=keep):
+    for line in told(report, width, program=command_words(), keep=keep):
         click.echo(line)
 
 
@@ -121,7 +122,8 @@ def _say_how_to_ask(running: Demonstration, *, as_json: bool) -> None:
     assert place is not None, "it has run"
     lines = (
         "",
-        "Everything is still running, from here on in real time. In another terminal:",
+        "Everything is still running, from here on in real time.",
+        "In another terminal, in this folder:",
         f"  export SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS={place.bootstrap}",
         f"  export SLIPWATCH_VIEW_URL={place.view_address}",
         f"The worker answers at {place.worker_address}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alerts.findings import severity_rank
+from alerts.texts import counted
 from schemas.records import Alert, AlertState
 from schemas.units import millis
 from streams.demo.scene import Scene
@@ -59,7 +60,7 @@ class PlainLines:
         opened = [alert for alert in self._past.values() if alert.state is AlertState.OPEN]
         self._past = None
         opened.sort(key=lambda alert: (-severity_rank(alert.severity), alert.alert_id))
-        self._write(f"{len(opened)} alerts are open from the past; the worst of them:")
+        self._write(f"{counted(len(opened), 'alert')} open from the past; the worst of them:")
         for alert in opened[:PAST_SHOWN]:
             self._write(_line(alert))
 
@@ -82,7 +83,8 @@ def _status(scene: Scene) -> str:
     )
     blind = [feed.source for feed in board.feeds.values() if feed.blind]
     return (
-        f"{moment(scene.now)}  -- {len(board.open_alerts)} alerts open; order lines: {promises}; "
+        f"{moment(scene.now)}  -- {counted(len(board.open_alerts), 'alert')} open; "
+        f"order lines: {promises}; "
         f"feeds: {len(board.feeds)}, blind: {', '.join(sorted(blind)) or 'none'}; "
         f"{scene.facts_per_second} facts/s, {scene.ticks_per_second:.1f} ticks/s"
     )

@@ -9,6 +9,8 @@ from schemas.units import DAY_MS, UtcMillis, millis
 
 SECONDS_DEFAULT = 60.0
 SEED_DEFAULT = 17
+"""All kinds of fault happen in its first twelve days of moving time, a congested port among them; a
+slow machine shows as many."""
 SPEED_DEFAULT = 57_600.0
 """Simulated seconds a second: one day in 1.5 seconds."""
 

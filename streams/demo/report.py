@@ -39,23 +39,26 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The demo in one record. `first_alert_seconds` counts from the start of the command."""
+    """The demo in one record.
+
+    `first_alert_seconds` and `started_seconds` count from the start of the command, in this order:
+    the first alert is of the past, which is judged before time begins to move, when the demo has
+    `started`. `seconds` is how long time moved.
+    """
 
     seed: int
     speed: float
     seconds: float
     simulated_from: dt.datetime
     simulated_to: dt.datetime
-    started_seconds: float
     first_alert_seconds: float | None
+    started_seconds: float
     faults: Faults
     alerts: Alerts
     notifications: Notifications
     flow: Flow
     dead_letters: int
     parked_keys: int
-    example: str | None
-    """A line whose fault was caught early, to look at."""
 
 
 def make_report(demo: Demonstration) -> Report:
@@ -70,8 +73,8 @@ def make_report(demo: Demonstration) -> Report:
         seconds=round(demo.ran_seconds, 1),
         simulated_from=instant(options.began_at),
         simulated_to=instant(demo.simulation.now),
-        started_seconds=round(demo.started_seconds, 1),
         first_alert_seconds=None if first is None else round(first, 1),
+        started_seconds=round(demo.started_seconds, 1),
         faults=faults,
         alerts=count_alerts(board),
         notifications=Notifications(
@@ -89,20 +92,21 @@ def make_report(demo: Demonstration) -> Report:
         ),
         dead_letters=board.dead_letters,
         parked_keys=len(board.parked),
-        example=faults.example,
     )
 
 
-def told(report: Report, width: int, *, keep: bool) -> Iterator[str]:
-    """The report in words, in lines of at most that width."""
-    for line in _told(report, keep=keep):
+def told(report: Report, width: int, *, program: str, keep: bool) -> Iterator[str]:
+    """The report in words, in lines of at most that width; then commands, each whole, to be
+    copied. `program` is what to type for `slipwatch` in them."""
+    for line in _told(report):
         indent = " " * (len(line) - len(line.lstrip()) or LABEL_WIDTH)
         yield from textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False) or [
             ""
         ]
+    yield from _next_told(report, program, keep=keep)
 
 
-def _told(report: Report, *, keep: bool) -> Iterator[str]:
+def _told(report: Report) -> Iterator[str]:
     faults, flow, sent = report.faults, report.flow, report.notifications
     span = days(
         round((report.simulated_to - report.simulated_from) / dt.timedelta(days=1)) * DAY_MS
@@ -130,9 +134,11 @@ def _told(report: Report, *, keep: bool) -> Iterator[str]:
     )
     yield f"ticks           {flow.ticks:,}, {flow.ticks_per_second:.1f} a second"
     if report.dead_letters or report.parked_keys:
-        yield f"refused         {report.dead_letters} facts; {report.parked_keys} keys are parked"
+        yield (
+            f"refused         {counted(report.dead_letters, 'fact')}; "
+            f"{counted(report.parked_keys, 'key')} parked"
+        )
     yield ""
-    yield from _next_told(report, keep=keep)
 
 
 def _faults_told(faults: Faults) -> Iterator[str]:
@@ -162,20 +168,20 @@ def _faults_told(faults: Faults) -> Iterator[str]:
         yield f"                  {alarm.alerts} {name}: {alarm.reason}, as for {alarm.example}"
 
 
-def _next_told(report: Report, *, keep: bool) -> Iterator[str]:
-    example = f"'{report.example}'" if report.example else "ID"
+def _next_told(report: Report, program: str, *, keep: bool) -> Iterator[str]:
+    example = f"'{report.faults.example}'" if report.faults.example else "ID"
     yield "What to try next:"
     commands = [
-        ("slipwatch alerts list", "what is wrong now, the worst first"),
-        (f"slipwatch explain {example}", "why, from the facts up, and who was told"),
-        (f"slipwatch order show {example}", "where it is, what was promised, what comes next"),
-        ("slipwatch status", "how far time has come, and what needs a person"),
+        ("alerts list", "what is wrong now, the worst first"),
+        (f"explain {example}", "why, from the facts up, and who was told"),
+        (f"order show {example}", "where it is, what was promised, what comes next"),
+        ("status", "how far time has come, and what needs a person"),
     ]
     if keep:
-        commands.append(("slipwatch notifications list", "who was told what"))
+        commands.append(("notifications list", "who was told what"))
     else:
-        kept = f"slipwatch demo --keep --seed {report.seed}"
+        kept = f"demo --keep --seed {report.seed}"
         commands.insert(0, (kept, "the same, and it stays for the commands below"))
     for command, says in commands:
-        yield f"  {command}"
+        yield f"  {program} {command}"
         yield f"      {says}"

@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from alerts.texts import counted
 from schemas.records import Alert, AlertState, Severity
 from schemas.units import millis
 from streams.demo.scene import Scene
@@ -173,7 +174,7 @@ def _severities(scene: Scene) -> RenderableType:
     counts = dict.fromkeys(Severity, 0)
     for alert in board.open_alerts:
         counts[alert.severity] += 1
-    text = Text.assemble((f"{sum(counts.values())} alerts open", "bold"), "  ")
+    text = Text.assemble((f"{counted(sum(counts.values()), 'alert')} open", "bold"), "  ")
     for severity in reversed(Severity):
         if counts[severity]:
             text.append(f" {counts[severity]} {severity.value} ", SEVERITY_STYLES[severity])

@@ -112,7 +112,7 @@ def test_facts_become_alerts_and_alerts_notifications_with_receipts(
 
 def test_ctrl_c_ends_everything_that_was_started(tmp_path: Path) -> None:
     with started(tmp_path, "--seconds", "300") as process:
-        wait_for_line(process, "alerts are open from the past")
+        wait_for_line(process, "alerts? open from the past")
         assert len(processes_of(tmp_path)) == 2
         process.send_signal(signal.SIGINT)
         code, _, err = told(process)
@@ -137,7 +137,7 @@ def test_ctrl_c_while_it_starts_ends_it_too(tmp_path: Path, seconds: float) -> N
 
 def test_a_worker_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
     with started(tmp_path, "--seconds", "300") as process:
-        wait_for_line(process, "alerts are open from the past")
+        wait_for_line(process, "alerts? open from the past")
         worker = next(
             int(entry.parent.name)
             for entry in Path("/proc").glob("[0-9]*/cmdline")

@@ -75,7 +75,7 @@ def test_a_screen_says_what_is_wrong_what_it_is_worth_why_and_what_to_do() -> No
         alert.cause,
         alert.next_step,
         "120,000.00 EUR at risk",
-        "1 alerts open",
+        "1 alert open",
         "1 critical",
         "1.2 M",
         "at risk",
@@ -126,7 +126,7 @@ def test_plain_lines_tell_the_worst_of_the_past_then_each_alert_and_a_status() -
     plain.show(a_scene(past, seconds=0.0, is_past=True))
     assert lines == ["Starting ..."]
     plain.show(a_scene([an_alert("NEW")], seconds=0.1))
-    assert lines[1] == "9 alerts are open from the past; the worst of them:"
+    assert lines[1] == "9 alerts open from the past; the worst of them:"
     assert "BAD" in lines[2]
     assert "NEW" in lines[7]
     assert "seaways" in lines[8]
