@@ -7,7 +7,7 @@ taken before statements, so a line that moves between cells within a tick change
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -140,8 +140,11 @@ class Incidents:
         if step.alert is not None:
             out.record("alerts", step.alert.alert_id, step.alert)
             told = _tell(step.alert, step.event, findings, told, tick, out)
-        elif tick.renewed and step.incident.state is State.OPEN:
-            told = _tell_others(step.incident, findings, told, tick, out)
+        elif step.incident.state is State.OPEN and (
+            tick.renewed or (old is not None and old.incident.state is not State.OPEN)
+        ):
+            # Whom it concerns may have changed; who knows it already hears nothing.
+            told = _tell(_composed(step.incident, findings, tick), None, findings, told, tick, out)
         store.put(key, _encode(IncidentState(STATE_VERSION, step.due, step.incident, told)))
 
     def _take(self, key: str, rows: Sequence[Row], store: Store) -> dict[str, Finding]:
@@ -166,20 +169,10 @@ class Incidents:
         return findings
 
 
-def _tell_others(
-    incident: Incident,
-    findings: Mapping[str, Finding],
-    before: Sequence[str],
-    tick: TickContext,
-    out: Outputs,
-) -> tuple[str, ...]:
-    """Nothing changed but whom the open incident concerns: tells those who joined or left."""
+def _composed(incident: Incident, findings: Mapping[str, Finding], tick: TickContext) -> Alert:
+    """The alert as it stands, at its present revision: nothing that readers see has changed."""
     header = Header(incident.key, incident.episode, incident.revision, incident.opened_at, tick.at)
-    alert = compose(header, findings, tick.policy, tick.network, tick.n, tick.at)
-    now = {recipient.id for recipient in recipients(alert, tick.policy, tick.network)}
-    if now == set(before):
-        return tuple(before)
-    return _tell(alert, None, findings, before, tick, out, only=now ^ set(before))
+    return compose(header, findings, tick.policy, tick.network, tick.n, tick.at)
 
 
 def _tell(
@@ -189,15 +182,12 @@ def _tell(
     before: Sequence[str],
     tick: TickContext,
     out: Outputs,
-    only: Collection[str] | None = None,
 ) -> tuple[str, ...]:
     """A row to each recipient's queue; one whom the alert no longer reaches is told that."""
     reached = {
         recipient.id: recipient for recipient in recipients(alert, tick.policy, tick.network)
     }
     for name in sorted(reached.keys() | set(before)):
-        if only is not None and name not in only:
-            continue
         recipient = reached.get(name)
         seen = (
             alert
