@@ -124,7 +124,12 @@ def test_crashes_between_chunks_of_a_tick_change_no_byte(seed: int) -> None:
                 "slipwatch", "local", runs_ticker=False, keys_per_chunk=3, facts_per_chunk=7,
                 failpoint=failpoint,
             )  # fmt: skip
-            engine.replace_worker(Worker(engine.log, settings, ManualClock(START)))
+            while True:
+                try:
+                    engine.replace_worker(Worker(engine.log, settings, ManualClock(START)))
+                except InterruptedError:
+                    continue
+                return
 
         restart()
         for index, (at, facts) in enumerate(by_tick(story(seed, orders=8), ticks=20)):
