@@ -2,7 +2,7 @@
 
 Each module holds the commands of one group; `streams.cli.root` puts them together and turns what
 went wrong into one line and an exit code (docs/cli.md). Commands ask the view for answers, the
-broker for topics, and import what runs (Faust, the view's server) only when they start it.
+broker for topics. What a command needs is imported when it is asked for, so that each starts fast.
 """
 
 from __future__ import annotations

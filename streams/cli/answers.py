@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import click
 from rich.markup import escape
 
-from alerts.rules import RULES
 from alerts.texts import counted
 from schemas.records import AlertState, Severity
 from streams.cli.display import (
@@ -28,6 +27,22 @@ from streams.exits import Exit
 LIMIT = click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, 500), help="Entries to list."
 )
+
+
+class RuleName(click.ParamType):
+    """The name of a rule that there is."""
+
+    name = "rule"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The name as it is."""
+        from alerts.rules import RULE_BY_NAME
+
+        if value not in RULE_BY_NAME:
+            self.fail(f"{value!r} is no rule; there are {', '.join(RULE_BY_NAME)}", param, ctx)
+        return str(value)
 
 
 @click.group()
@@ -161,7 +176,7 @@ def alerts() -> None:
 @click.option("--account", help="Only alerts that hit the account.")
 @click.option(
     "--rule",
-    type=click.Choice([rule.name for rule in RULES]),
+    type=RuleName(),
     metavar="RULE",
     help="Only alerts that rest on the rule; docs/rules.md lists them.",
 )

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+from click.utils import make_default_short_help
 
-from streams.broker.topics import BrokerUnreachable
-from streams.cli import (
-    answers,
-    audit,
-    checks,
-    configuration,
-    demo,
-    facts,
-    letters,
-    network,
-    notices,
-    policy,
-    processes,
-    replay,
-    topics,
-    why,
-)
 from streams.cli.session import Refused, Session
-from streams.cli.view_client import ViewSaysNo, ViewUnreachable
-from streams.config import ConfigurationError
-from streams.engine.log import LogError
 from streams.exits import EXIT_MEANINGS, Exit
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
@@ -37,54 +19,154 @@ EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
 )
 
 
+class Listed(NamedTuple):
+    """A command: its name, the module that holds it under that name, and its short help."""
+
+    name: str
+    module: str
+    says: str
+
+
+COMMANDS: tuple[Listed, ...] = (
+    Listed(
+        "worker",
+        "streams.cli.processes",
+        "Run a worker: the engine, delivery, and /health, /ready and /metrics over HTTP.",
+    ),
+    Listed(
+        "view",
+        "streams.cli.processes",
+        "Run the view: it follows the topics and answers people over HTTP, as of one tick.",
+    ),
+    Listed("demo", "streams.cli.demo", "Watch slips being caught in a moving, simulated chain."),
+    Listed(
+        "topics",
+        "streams.cli.topics",
+        "List the topics, check them on the broker, create those that are missing.",
+    ),
+    Listed(
+        "network",
+        "streams.cli.network",
+        "Check, publish and show the network: parties, sites, items, lanes, accounts.",
+    ),
+    Listed(
+        "policy",
+        "streams.cli.policy",
+        "Check, publish and show the policy: thresholds, tolerances, recipients.",
+    ),
+    Listed(
+        "send",
+        "streams.cli.facts",
+        "Check the facts in FILE (JSON objects, one a line; - is standard input) and publish them.",
+    ),
+    Listed(
+        "replay",
+        "streams.cli.replay",
+        "Tell recorded facts to the local engine again, and show what it would have alerted.",
+    ),
+    Listed(
+        "audit",
+        "streams.cli.audit",
+        "Compute anew what every recorded tick should have said, and compare it with what was "
+        "said.",
+    ),
+    Listed("order", "streams.cli.answers", "Show how orders stand."),
+    Listed("alerts", "streams.cli.answers", "List and show alerts."),
+    Listed(
+        "explain",
+        "streams.cli.why",
+        "Explain a line, alert, notification or feed: facts with sources, promises, what each rule "
+        "says with its figures (also why it is silent), and who was told what and when.",
+    ),
+    Listed("unlinked", "streams.cli.answers", "List numbers that stand for no order line yet."),
+    Listed("feeds", "streams.cli.answers", "List the sources of facts."),
+    Listed(
+        "status",
+        "streams.cli.why",
+        "Show how far time has come, what holds it back, and what needs a person.",
+    ),
+    Listed(
+        "notifications",
+        "streams.cli.notices",
+        "List notifications and how their deliveries stand; send a parked one anew.",
+    ),
+    Listed(
+        "dead-letters",
+        "streams.cli.letters",
+        "List and show records that could not be used, and send them again after a fix.",
+    ),
+    Listed(
+        "check",
+        "streams.cli.checks",
+        "Check configuration, broker, topics, network, policy and view; say what to do about each.",
+    ),
+    Listed("config", "streams.cli.configuration", "Show the configuration."),
+)
+"""What there is, said without importing it: each command brings in what only it needs."""
+
+
 class Commands(click.Group):
-    """A group that turns every fault that we know into one line and its exit code."""
+    """A group that imports a command when it is asked for, and turns every fault that we know into
+    one line and its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        return sorted(each.name for each in COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, with its module imported."""
+        for each in COMMANDS:
+            if each.name == cmd_name:
+                module = importlib.import_module(each.module)
+                command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The names with their short help, without importing any."""
+        room = formatter.width - 6 - max(len(each.name) for each in COMMANDS)
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, make_default_short_help(says, room)) for name, _, says in sorted(COMMANDS)]
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except ConfigurationError as error:
-            raise Refused(str(error), Exit.CONFIGURATION) from error
-        except (BrokerUnreachable, LogError) as error:
-            raise Refused(str(error), Exit.BROKER) from error
-        except ViewUnreachable as error:
-            raise Refused(str(error), Exit.VIEW) from error
-        except ViewSaysNo as error:
-            lines = [
-                error.detail,
-                error.next_step,
-                *(f"perhaps {each}" for each in error.candidates),
-            ]
-            raise Refused("\n".join(line for line in lines if line), Exit.FINDINGS) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            refused = _refusal(error)
+            if refused is None:
+                raise
+            raise refused from error
 
 
-COMMANDS: tuple[click.Command, ...] = (
-    processes.worker,
-    processes.view,
-    demo.demo,
-    topics.topics,
-    network.network,
-    policy.policy,
-    facts.send,
-    replay.replay,
-    audit.audit,
-    answers.order,
-    answers.alerts,
-    why.explain,
-    answers.unlinked,
-    answers.feeds,
-    why.status,
-    notices.notifications,
-    letters.dead_letters,
-    checks.check,
-    configuration.config,
-)
+def _refusal(error: Exception) -> Refused | None:
+    """What a fault that we know means to the caller; None for any other."""
+    from streams.broker.topics import BrokerUnreachable
+    from streams.cli.view_client import ViewSaysNo, ViewUnreachable
+    from streams.config import ConfigurationError
+    from streams.engine.log import LogError
+
+    match error:
+        case ConfigurationError():
+            return Refused(str(error), Exit.CONFIGURATION)
+        case BrokerUnreachable() | LogError():
+            return Refused(str(error), Exit.BROKER)
+        case ViewUnreachable():
+            return Refused(str(error), Exit.VIEW)
+        case ViewSaysNo():
+            perhaps = (f"perhaps {each}" for each in error.candidates)
+            lines = (error.detail, error.next_step, *perhaps)
+            return Refused("\n".join(line for line in lines if line), Exit.FINDINGS)
+        case _:
+            return None
 
 
 @click.group(
     cls=Commands,
-    commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
@@ -143,7 +225,9 @@ def command_page() -> str:
     codes += [f"| {code.value} | {says} |" for code, says in EXIT_MEANINGS]
     parts = [PAGE_HEAD + "\n".join(codes)]
     root = click.Context(slipwatch, info_name="slipwatch", **slipwatch.context_settings)
-    for name, command in sorted(slipwatch.commands.items()):
+    for name in slipwatch.list_commands(root):
+        command = slipwatch.get_command(root, name)
+        assert command is not None, "it is listed"
         parts += _described(name, command, root)
     return "\n\n".join(parts) + "\n"
 

@@ -8,19 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import msgspec
 from rich.console import Console
 
-from streams.broker.topics import TopicAdmin
-from streams.clients import kafka_log
-from streams.config import Loaded, load
-from streams.engine.log import Log
 from streams.exits import Exit
-from streams.logs import set_up_logs
-from streams.settings import LogLevel, LogSettings, Settings
+
+if TYPE_CHECKING:
+    from streams.config import Loaded
+    from streams.engine.log import Log
+    from streams.settings import LogLevel, Settings
 
 PIPE_COLUMNS = 160
 
@@ -49,6 +48,8 @@ class Session:
     @property
     def loaded(self) -> Loaded:
         """The settings with their origins; raises ConfigurationError."""
+        from streams.config import load
+
         if self._loaded is None:
             self._loaded = load(self.config_file)
             for warning in self._loaded.warnings:
@@ -62,12 +63,18 @@ class Session:
 
     def start_logs(self, level: LogLevel | None = None) -> None:
         """Send logs to standard error, as the settings say."""
+        from streams.logs import set_up_logs
+        from streams.settings import LogSettings
+
         log = self.settings.log
         set_up_logs(log if level is None else LogSettings(level=level, format=log.format))
 
     @contextmanager
     def log(self) -> Iterator[Log]:
         """A connection to the log; raises BrokerUnreachable as soon as the settings allow."""
+        from streams.broker.topics import TopicAdmin
+        from streams.clients import kafka_log
+
         TopicAdmin(self.settings.kafka).reach()
         log = kafka_log(self.settings)
         try:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
+from click.utils import make_default_short_help
 
 from schemas.topics import TOPICS
-from streams.cli.root import run, slipwatch
+from streams.cli.root import COMMANDS, Listed, run, slipwatch
 from streams.exits import EXIT_MEANINGS, Exit
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,13 +50,35 @@ def test_every_command_has_help_and_every_group_examples() -> None:
     def walk(words: list[str], command: object) -> None:
         shown = invoke(*words, "--help")
         assert shown.exit_code == 0, words
-        children = getattr(command, "commands", {})
-        if children and words:
+        if not isinstance(command, click.Group):
+            return
+        if words:
             assert "Examples:" in shown.output, words
-        for name, child in children.items():
-            walk([*words, name], child)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            walk([*words, name], command.get_command(context, name))
 
     walk([], slipwatch)
+
+
+@pytest.mark.parametrize("listed", COMMANDS, ids=lambda each: each.name)
+def test_the_list_says_of_each_command_what_it_says_itself(listed: Listed) -> None:
+    command = slipwatch.get_command(click.Context(slipwatch), listed.name)
+    assert command is not None
+    assert command.name == listed.name
+    assert listed.says == make_default_short_help(command.help or "", 500)
+
+
+def test_help_imports_nothing_that_only_some_command_needs() -> None:
+    code = (
+        "import sys; from streams.cli.root import run; run(['--help']); "
+        "sys.exit(bool({'confluent_kafka', 'pydantic', 'networkx', 'polars'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=False, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert b"dead-letters" in ran.stdout
 
 
 def test_exit_codes_are_told_in_help_and_each_has_a_meaning() -> None:
