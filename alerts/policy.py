@@ -104,12 +104,12 @@ class Policy:
         Raises PolicyFormatError for bytes that are no policy or of a later format.
         """
         try:
-            if msgspec.json.decode(data, type=_Head).format > FORMAT:
+            if _head_decoder.decode(data).format > FORMAT:
                 raise PolicyFormatError(
                     f"the policy is written in a later format than {FORMAT}, "
                     "which is the latest that this release reads: upgrade it first"
                 )
-            return _policy(msgspec.json.decode(data, type=Document), data)
+            return _policy(_document_decoder.decode(data), data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PolicyFormatError(f"these bytes are no policy: {error}") from error
 
@@ -235,6 +235,10 @@ class Policy:
 
 class _Head(msgspec.Struct):
     format: int = 1
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+_document_decoder = msgspec.json.Decoder(Document)
 
 
 def _specificity(override: Override) -> int:

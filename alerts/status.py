@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from alerts import texts
 from alerts.context import Judgement, LineContext
@@ -22,6 +23,8 @@ from schemas.records import (
 )
 from schemas.units import UtcMillis, calendar_date, decimal, instant
 from topology.network import Network
+
+PLAIN_RECORDS_MAX = 1_024
 
 
 def status_record(
@@ -105,7 +108,19 @@ def _parties(line: LineSummary) -> tuple[str, ...]:
 def verdict_records(context: LineContext, verdicts: Iterable[RuleVerdict]) -> tuple[Verdict, ...]:
     """The verdicts on a line with their sentences, for `decisions`."""
     version, unit = context.policy.version, context.line.unit
-    return tuple([texts.verdict_record(each, version, unit) for each in verdicts])
+    return tuple([_verdict_record(each, version, unit) for each in verdicts])
+
+
+def _verdict_record(verdict: RuleVerdict, version: str, unit: str | None) -> Verdict:
+    if verdict.value is None and verdict.finding is None and verdict.next_fire_at is None:
+        return _plain_record(verdict, version)
+    return texts.verdict_record(verdict, version, unit)
+
+
+@lru_cache(PLAIN_RECORDS_MAX)
+def _plain_record(verdict: RuleVerdict, version: str) -> Verdict:
+    """Of a verdict without figures, as most are: there are few of them, however many lines."""
+    return texts.verdict_record(verdict, version)
 
 
 def feed_verdict_records(

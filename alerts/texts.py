@@ -53,7 +53,7 @@ _COMMON_SAYS = {
 
 def moment(at: UtcMillis | None) -> str:
     """2026-03-16 14:00 UTC."""
-    return UNKNOWN if at is None else instant(at).strftime("%Y-%m-%d %H:%M UTC")
+    return UNKNOWN if at is None else f"{instant(at).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def days_text(days: int) -> str:

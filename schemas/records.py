@@ -346,6 +346,10 @@ class FeedStatus(Record, frozen=True, kw_only=True):
 
 R = TypeVar("R", bound=Record)
 
+_READY = tuple(msgspec.json.Decoder(kind) for kind in Record.__subclasses__())
+"""Makes msgspec 0.22 look at every kind now, on one thread: it crashes when two threads are the
+first to ask for the same type at once (seen in `msgspec._utils.get_class_annotations`)."""
+
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 

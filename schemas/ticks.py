@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
+
 from schemas.records import Record
 
 TOMBSTONE_TICK_HEADER = "tick"
@@ -71,3 +73,7 @@ class StageProgress(Record, frozen=True, kw_only=True):
     held: tuple[str, ...] = ()
     pending: int = 0
     counts: dict[str, int] = {}
+
+
+_READY = tuple(msgspec.json.Decoder(kind) for kind in (Tick, StageProgress))
+"""As in `schemas.records`: so that no two threads are the first to ask for a type."""

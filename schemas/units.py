@@ -40,6 +40,7 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 _SCALE = Decimal(QUANTITY_ONE)
 _DIGITS_MAX = 18
+_ZERO = Decimal(0)
 _EXACT = Context(prec=60, traps=[Inexact])
 """Refuses to round: the usual context would do so, silently, past 28 digits."""
 
@@ -53,7 +54,7 @@ def millis(moment: datetime) -> UtcMillis:
 
 def instant(at: UtcMillis) -> datetime:
     """The milliseconds as an aware UTC time."""
-    return _EPOCH + timedelta(milliseconds=at)
+    return _EPOCH + at * _MILLISECOND
 
 
 def day(value: date) -> Day:
@@ -90,6 +91,8 @@ def quantity(amount: Decimal | str | int) -> Quantity:
 
 def decimal(amount: Quantity) -> Decimal:
     """The amount as a decimal without trailing zeros: 2500000 gives 2.5, 40000000 gives 40."""
+    if not amount:
+        return _ZERO
     whole, rest = divmod(amount, QUANTITY_ONE)
     if not rest:
         return Decimal(whole)

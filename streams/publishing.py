@@ -102,9 +102,12 @@ class Assembler:
         return Publication(chunk.version, data, chunk.published_at)
 
 
+_decoder = msgspec.json.Decoder(Chunk)
+
+
 def _decode(value: bytes) -> Chunk:
     try:
-        chunk = msgspec.json.decode(value, type=Chunk)
+        chunk = _decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PublicationError(f"this is no chunk of a publication: {error}") from error
     if not 0 <= chunk.chunk < chunk.chunks:

@@ -365,12 +365,12 @@ def decode(data: bytes) -> Network:
     later release: without what they say the answers would be wrong.
     """
     try:
-        if msgspec.json.decode(data, type=_Head).format > FORMAT:
+        if _head_decoder.decode(data).format > FORMAT:
             raise NetworkFormatError(
                 f"the network is written in a later format than {FORMAT}, "
                 "which is the latest that this release reads: upgrade it first"
             )
-        network = build(msgspec.json.decode(data, type=Document))
+        network = build(_document_decoder.decode(data))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NetworkFormatError(f"these bytes are no network: {error}") from error
     if network.version != _version(data):
@@ -382,6 +382,10 @@ def decode(data: bytes) -> Network:
 
 class _Head(msgspec.Struct):
     format: int = 1
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+_document_decoder = msgspec.json.Decoder(Document)
 
 
 EMPTY: Final = build(Document())
