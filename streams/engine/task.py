@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -34,8 +34,7 @@ class Versions(Protocol):
     def policy(self, version: str) -> Policy | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class OutRecord:
+class OutRecord(NamedTuple):
     """One record to write."""
 
     topic: str
@@ -269,7 +268,7 @@ class KeyedTask:
         told = self._rows.get(key)
         turns = self.parked.turns(key)
         if told:
-            turns.append(sorted(set(told)))
+            turns.append(told if len(told) == 1 else sorted(set(told)))
         return turns or [[]]
 
     def _evaluate(self, keys: Sequence[str], context: TickContext) -> Outputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from alerts.lines import Happened, Leg, LineSummary, Schedule, Told
 from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, split_line_id
@@ -43,7 +44,8 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
     if terms.cancelled_whole:
         cancelled = max(cancelled, terms.ordered - delivered_known)
     totals = _totals(legs, max(0, terms.ordered - cancelled))
-    latest = max(facts, key=_news_order) if facts else None
+    latest = facts[-1] if facts else None
+    schedules = _schedules(last)
     rejected = terms.rejected
     if rejected is not None and last and last[-1].occurred_at > rejected.at:
         rejected = None
@@ -60,19 +62,19 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
         value_minor=terms.value_minor,
         currency=terms.text.get("currency"),
         ordered=terms.ordered,
-        confirmed=_confirmed_quantity(last, terms.ordered),
+        confirmed=_confirmed_quantity(schedules, terms.ordered),
         shipped=totals.shipped,
         in_transit=totals.in_transit,
         delivered=totals.delivered,
-        damaged=sum(leg.damaged for leg in legs),
-        short=sum(leg.short for leg in legs),
-        over=sum(leg.over for leg in legs),
-        returned=sum(leg.returned for leg in legs),
+        damaged=sum([leg.damaged for leg in legs]),
+        short=sum([leg.short for leg in legs]),
+        over=sum([leg.over for leg in legs]),
+        returned=sum([leg.returned for leg in legs]),
         cancelled=cancelled,
         requested=terms.requested,
         first_confirmed=promises[0] if promises else None,
-        last_confirmed=_promise(last) if last else None,
-        schedules=tuple(_schedules(last)),
+        last_confirmed=_promise(schedules) if last else None,
+        schedules=tuple(schedules),
         promise_count=_changes(promises),
         placed=terms.placed,
         confirmed_news=_news(last[-1]) if last else None,
@@ -97,6 +99,7 @@ _TERM_FIELDS = (
     "currency",
     "supplier_ref",
 )
+_terms_of = attrgetter(*_TERM_FIELDS)
 
 
 @dataclass(slots=True)
@@ -118,10 +121,10 @@ class _Terms:
         """One more fact. A confirmation says nothing of what was ordered beyond what is unsaid."""
         kind = fact.kind
         states = kind in ("placed", "changed")
-        for name in _TERM_FIELDS:
-            value = getattr(fact, name)
-            if value is not None and (states or name not in self.text):
-                self.text[name] = value
+        text = self.text
+        for name, value in zip(_TERM_FIELDS, _terms_of(fact), strict=True):
+            if value is not None and (states or name not in text):
+                text[name] = value
         if states:
             self._state(fact)
         elif kind == "rejected":
@@ -158,10 +161,6 @@ def _news(fact: Fact) -> Happened:
     return Happened(fact.occurred_at, site, fact.source, fact.recorded_at, reason)
 
 
-def _news_order(fact: Fact) -> tuple[UtcMillis, UtcMillis, str, str]:
-    return canonical(fact)
-
-
 def _told(fact: OrderFact) -> Told:
     return Told(fact.promised_on, fact.promised_at, fact.source, fact.recorded_at, fact.occurred_at)
 
@@ -175,6 +174,9 @@ def _latest_moment(promise: Told) -> UtcMillis:
 
 def _schedules(group: Sequence[OrderFact]) -> list[Schedule]:
     """The schedules of a confirmation by number; a number told again replaces the earlier one."""
+    if len(group) == 1:
+        fact = group[0]
+        return [Schedule(fact.schedule or 1, fact.quantity, _told(fact))]
     by_number = {
         fact.schedule or 1: Schedule(fact.schedule or 1, fact.quantity, _told(fact))
         for fact in group
@@ -182,20 +184,24 @@ def _schedules(group: Sequence[OrderFact]) -> list[Schedule]:
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _promise(group: Sequence[OrderFact]) -> Told:
+def _promise(schedules: Sequence[Schedule]) -> Told:
     """The baseline that a confirmation sets: the latest of its schedules."""
-    return max((schedule.promise for schedule in _schedules(group)), key=_latest_moment)
+    if len(schedules) == 1:
+        return schedules[0].promise
+    return max([schedule.promise for schedule in schedules], key=_latest_moment)
 
 
 def _tellings(group: Sequence[OrderFact]) -> list[Told]:
     """The baselines that a confirmation set one after the other, first to last: each schedule as
     it was told first, then as it was told the second time, and so on."""
+    if len(group) == 1:
+        return [_told(group[0])]
     told: dict[int, list[OrderFact]] = {}
     for fact in group:
         told.setdefault(fact.schedule or 1, []).append(fact)
     turns = max(len(facts) for facts in told.values())
     return [
-        _promise([facts[min(turn, len(facts) - 1)] for facts in told.values()])
+        _promise(_schedules([facts[min(turn, len(facts) - 1)] for facts in told.values()]))
         for turn in range(turns)
     ]
 
@@ -212,10 +218,10 @@ def _changes(promises: Sequence[Told]) -> int:
     return count
 
 
-def _confirmed_quantity(group: Sequence[OrderFact], ordered: Quantity) -> Quantity:
+def _confirmed_quantity(schedules: Sequence[Schedule], ordered: Quantity) -> Quantity:
     """The sum over schedules; one without a quantity confirms all that was ordered."""
     total = 0
-    for schedule in _schedules(group):
+    for schedule in schedules:
         if schedule.quantity is None:
             return ordered
         total += schedule.quantity
@@ -228,10 +234,14 @@ def _by_shipment(facts: Sequence[ShipmentFact]) -> dict[str, list[ShipmentFact]]
     A carrier's number that some fact names beside a shipment's is another name of that shipment.
     A fact that names only the line belongs to the line's one shipment if there is just one.
     """
+    if not facts:
+        return {}
     names = sorted(
-        (fact.carrier_ref, fact.shipment_ref)
-        for fact in facts
-        if fact.carrier_ref is not None and fact.shipment_ref is not None
+        [
+            (fact.carrier_ref, fact.shipment_ref)
+            for fact in facts
+            if fact.carrier_ref is not None and fact.shipment_ref is not None
+        ]
     )
     shipment_of = dict(reversed(names))
     legs: dict[str, list[ShipmentFact]] = {}
@@ -243,7 +253,7 @@ def _by_shipment(facts: Sequence[ShipmentFact]) -> dict[str, list[ShipmentFact]]
     if "" in legs and len(legs) == 2:
         (name,) = (name for name in legs if name)
         legs = {name: sorted(legs[""] + legs[name], key=canonical)}
-    return {name: legs[name] for name in sorted(legs)}
+    return legs if len(legs) == 1 else {name: legs[name] for name in sorted(legs)}
 
 
 @dataclass(slots=True)

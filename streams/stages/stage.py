@@ -60,16 +60,17 @@ class Outputs:
 
     def row_to(self, topic: str, tick: int, partition: int, row: Row) -> None:
         """One row to a partition."""
-        key = (topic, tick, partition)
-        rows = self.rows.get(key)
-        if rows is None:
-            self.rows[key] = [row]
-        else:
-            rows.append(row)
+        try:
+            self.rows[topic, tick, partition].append(row)
+        except KeyError:
+            self.rows[topic, tick, partition] = [row]
 
     def record(self, topic: str, key: str, record: Record | None) -> None:
         """One record for readers, on the partition of its key; None is a tombstone."""
-        value = None if record is None else encode(record)
+        self.encoded(topic, key, None if record is None else encode(record))
+
+    def encoded(self, topic: str, key: str, value: bytes | None) -> None:
+        """As `record`, of one that is encoded already."""
         self.records.append((topic, partition_of(key, self.partitions), key.encode(), value))
 
     def take(self, other: Outputs) -> None:
