@@ -27,6 +27,7 @@ from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, La
 from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
 from streams.app.pages import Pages, TickWatch
 from streams.clients import engine_group, kafka_log
+from streams.collection import collect_seldom
 from streams.engine.clock import Clock
 from streams.engine.log import LogError
 from streams.engine.observation import EngineFailure, WorkerSettings
@@ -91,6 +92,7 @@ def check_topics(settings: Settings) -> None:
 
 def run(settings: Settings, sinks: Mapping[str, Sink], options: WorkerOptions) -> int:
     """Run a worker until it is stopped; the exit code of the process."""
+    collect_seldom()
     return _WorkerProcess(settings, sinks, options).run()
 
 

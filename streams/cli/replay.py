@@ -26,6 +26,7 @@ from schemas.records import Alert
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UtcMillis, iso, millis
 from streams.cli.display import SEVERITY_STYLES, money, print_table, styled, words
 from streams.cli.session import Refused, Session, json_option, pass_session, print_json
+from streams.collection import collect_seldom
 from streams.engine.log import Log, Partition
 from streams.exits import Exit
 from streams.ranges import read_whole
@@ -126,6 +127,7 @@ def replay(session: Session, /, files: tuple[Path, ...], *, as_json: bool, **how
     rows = _kafka_rows(session) if how["from_kafka"] else _file_rows(files, mapping)
     try:
         with _watched() as watch:
+            collect_seldom()
             result = run_replay(rows, options, watch)
     except (FileError, ReplayTooLarge) as error:
         raise Refused(str(error), Exit.FINDINGS) from error
