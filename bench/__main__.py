@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs what was asked for; 1 when something is missing or fails."""
+    """Runs what was asked for; 1 when something is missing or one fails."""
     options = parse(arguments)
     wanted = [each for each in BENCHMARKS if not options.names or each.name in options.names]
     missing = {each.name: lacks for each in wanted if (lacks := each.lacks())}
@@ -52,22 +52,23 @@ def main(arguments: Sequence[str]) -> int:
     BUILD_DIRECTORY.mkdir(parents=True, exist_ok=True)
     repeat = options.repeat or (1 if options.short else 3)
     results: dict[str, Sequence[Figure]] = {}
+    failed: list[str] = []
     with (
         tempfile.TemporaryDirectory(dir=BUILD_DIRECTORY, prefix="run-") as folder,
         Ground(Path(folder)) as ground,
     ):
         run = Run(options.short, repeat, ground, Path(folder))
-        try:
-            for benchmark in wanted:
+        for benchmark in wanted:
+            try:
                 results[benchmark.name] = _measure(run, benchmark)
-        except BenchFailed as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
+            except BenchFailed as error:
+                sys.stderr.write(f"{benchmark.name} failed: {error}\n")
+                failed.append(benchmark.name)
     name = "short.json" if options.short else "results.json"
     path = options.json or BUILD_DIRECTORY / name
     report.write(path, results, short=options.short)
     sys.stderr.write(f"written to {path}\n")
-    return 0
+    return 1 if failed else 0
 
 
 def _measure(run: Run, benchmark: Benchmark) -> Sequence[Figure]:

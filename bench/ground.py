@@ -192,6 +192,12 @@ class Watch:
         """Takes in what is new."""
         self._control.poll(0.005)
 
+    def tick_done(self) -> int:
+        """The number of the last tick that is finished everywhere."""
+        while self._control.poll(0.05):
+            pass
+        return self._control.done(self._stage, self._last)
+
     def has_done(self, facts: int) -> bool:
         """Whether a complete tick that cuts so many facts is finished everywhere."""
         tick = self._control.tick
