@@ -211,6 +211,8 @@ class TopicAdmin:
             future.result(self._timeout_seconds)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
+            if reason.name() in TIMED_OUT:
+                raise self._not_answered("create topics") from error
             if reason.name() in UNREACHABLE:
                 raise self._unreachable(reason) from error
             if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -243,6 +245,8 @@ class TopicAdmin:
             try:
                 configs[resource.name] = future.result(self._timeout_seconds)
             except KafkaException as error:
+                if error.args[0].name() in TIMED_OUT:
+                    raise self._not_answered("say how its topics are configured") from error
                 raise self._unreachable(error.args[0]) from error
             except TimeoutError as error:
                 raise self._not_answered("say how its topics are configured") from error
@@ -263,6 +267,10 @@ class TopicAdmin:
         text = self._last_error or reason.str()
         return BrokerUnreachable(f"no answer from the broker at {self._address}: {text}")
 
+
+TIMED_OUT = frozenset({"_TIMED_OUT", "REQUEST_TIMED_OUT"})
+"""Names of errors that a broker which has just listed its topics gives by not answering more: which
+of the client's own limit and ours comes first is a matter of load."""
 
 UNREACHABLE = frozenset(
     {
