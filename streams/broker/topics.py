@@ -135,6 +135,22 @@ def _config(topic: Topic) -> dict[str, str]:
     return config
 
 
+class _Faults:
+    """The reason behind a timeout: a wrong password, or nobody there.
+
+    Knows nothing of the client that tells it: a cycle would leave the client to the cyclic garbage
+    collector, which may run on the client's own thread, and then the process aborts.
+    """
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def remember(self, error: KafkaError) -> None:
+        """The last fault that says more than that no broker is there."""
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self.last = error.str()
+
+
 class TopicAdmin:
     """Looks at the topics of a broker and creates those that are missing.
 
@@ -143,9 +159,9 @@ class TopicAdmin:
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._last_error = ""
+        self._faults = _Faults()
         # What went wrong is in the exception; the client's own lines would say it again.
-        quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._remember}
+        quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._faults.remember}
         self._admin = AdminClient(librdkafka_config(kafka) | quiet)
         self._address = kafka.bootstrap_servers
         self._timeout_seconds = kafka.timeout_seconds
@@ -208,7 +224,7 @@ class TopicAdmin:
 
     def _outcome(self, item: TopicPlan, future: Future[None]) -> TopicFinding:
         try:
-            future.result(self._timeout_seconds)
+            future.result(self._timeout_seconds + CLIENT_GRACE_SECONDS)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
             if reason.name() in TIMED_OUT:
@@ -243,7 +259,7 @@ class TopicAdmin:
         configs: dict[str, Mapping[str, ConfigEntry]] = {}
         for resource, future in futures.items():
             try:
-                configs[resource.name] = future.result(self._timeout_seconds)
+                configs[resource.name] = future.result(self._timeout_seconds + CLIENT_GRACE_SECONDS)
             except KafkaException as error:
                 if error.args[0].name() in TIMED_OUT:
                     raise self._not_answered("say how its topics are configured") from error
@@ -252,11 +268,6 @@ class TopicAdmin:
                 raise self._not_answered("say how its topics are configured") from error
         return configs
 
-    def _remember(self, error: KafkaError) -> None:
-        """Keep the reason behind a timeout: a wrong password, or nobody there."""
-        if error.name() != "_ALL_BROKERS_DOWN":
-            self._last_error = error.str()
-
     def _not_answered(self, what: str) -> TopicsNotAnswered:
         return TopicsNotAnswered(
             f"the broker at {self._address} lists its topics, but did not {what} within "
@@ -264,9 +275,12 @@ class TopicAdmin:
         )
 
     def _unreachable(self, reason: KafkaError) -> BrokerUnreachable:
-        text = self._last_error or reason.str()
+        text = self._faults.last or reason.str()
         return BrokerUnreachable(f"no answer from the broker at {self._address}: {text}")
 
+
+CLIENT_GRACE_SECONDS = 5.0
+"""The client's own limit ends a wait; this is for a client that does not keep it."""
 
 TIMED_OUT = frozenset({"_TIMED_OUT", "REQUEST_TIMED_OUT"})
 """Names of errors that a broker which has just listed its topics gives by not answering more: which
