@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
 from schemas.facts import Fact
-from streams.broker.topics import BrokerUnreachable, full_name
+from streams.broker.topics import BrokerUnreachable, Faults, full_name
 from streams.clients import librdkafka_config
 from streams.publishing import Publication, split
 from streams.settings import Settings
@@ -45,7 +45,7 @@ class Sender:
         self._prefix = settings.topics.prefix
         self._timeout_seconds = settings.kafka.timeout_seconds
         self._address = settings.kafka.bootstrap_servers
-        self._last_error = ""
+        self._faults = Faults()
         self._config: dict[str, Any] = {
             **librdkafka_config(settings.kafka),
             "partitioner": PARTITIONER,
@@ -53,7 +53,7 @@ class Sender:
             "enable.idempotence": True,
             "message.timeout.ms": int(self._timeout_seconds * 1000),
             "log_level": 0,
-            "error_cb": self._remember,
+            "error_cb": self._faults.remember,
         }
 
     def send_facts(
@@ -141,10 +141,6 @@ class Sender:
         except KafkaException as error:
             raise self._unreachable(error.args[0]) from error
 
-    def _remember(self, error: KafkaError) -> None:
-        if error.name() != "_ALL_BROKERS_DOWN":
-            self._last_error = error.str()
-
     def _unreachable(self, reason: KafkaError) -> BrokerUnreachable:
-        text = self._last_error or reason.str()
+        text = self._faults.last or reason.str()
         return BrokerUnreachable(f"no answer from the broker at {self._address}: {text}")

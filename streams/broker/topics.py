@@ -135,7 +135,7 @@ def _config(topic: Topic) -> dict[str, str]:
     return config
 
 
-class _Faults:
+class Faults:
     """The reason behind a timeout: a wrong password, or nobody there.
 
     Knows nothing of the client that tells it: a cycle would leave the client to the cyclic garbage
@@ -159,7 +159,7 @@ class TopicAdmin:
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._faults = _Faults()
+        self._faults = Faults()
         # What went wrong is in the exception; the client's own lines would say it again.
         quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._faults.remember}
         self._admin = AdminClient(librdkafka_config(kafka) | quiet)
