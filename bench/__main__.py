@@ -9,10 +9,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import report
+from bench import report, soak
 from bench.benchmark import BUILD_DIRECTORY, Benchmark, Figure, Run
 from bench.ground import BenchFailed, Ground
 from bench.registry import BENCHMARKS
+
+PROGRAMS = {"soak": soak.main}
+"""Runs of their own kind, with options of their own, that `make bench` does not make."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -22,7 +25,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure Slipwatch on this machine.",
-        epilog=f"benchmarks:\n{listed}",
+        epilog=f"benchmarks:\n{listed}\n\nmemory over hours: python -m bench soak --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all without a name")
@@ -42,6 +45,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs what was asked for; 1 when something is missing or one fails."""
+    if arguments and (program := PROGRAMS.get(arguments[0])) is not None:
+        return program(arguments[1:])
     options = parse(arguments)
     wanted = [each for each in BENCHMARKS if not options.names or each.name in options.names]
     missing = {each.name: lacks for each in wanted if (lacks := each.lacks())}

@@ -1,4 +1,4 @@
-"""CPU time of other processes."""
+"""CPU time and memory of other processes."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def cpu_seconds(pid: int) -> float:
     for part in told.stdout.strip().replace("-", ":").split(":"):
         seconds = seconds * 60 + float(part)
     return seconds
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a running process that is in use and not swapped out; to a page or a KiB."""
+    statm = Path(f"/proc/{pid}/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    told = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return int(told.stdout) * 1_024

@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from alerts.policy import Policy
-from bench.cpu import cpu_seconds
+from bench.cpu import cpu_seconds, resident_bytes
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS, TOPICS
 from streams.broker.topics import TopicAdmin
@@ -81,6 +81,11 @@ class Ground:
             cluster.start()
             self._cluster = cluster
         return self._cluster.bootstrap
+
+    def broker_bytes(self) -> int:
+        """Memory of the broker's process."""
+        assert self._cluster is not None, "the broker was started"
+        return sum(resident_bytes(pid) for pid in self._cluster.process_ids)
 
     def place(self, name: str) -> Place:
         """New topics under a prefix of their own; a context manager that deletes them."""
@@ -207,6 +212,14 @@ class Watch:
             return False
         return self._control.done(self._stage, self._last) >= tick.n
 
+    def entries(self) -> dict[str, int]:
+        """Stage → entries of its state over all partitions, as of their last tick."""
+        found: dict[str, int] = {}
+        for each in self._control.progress.values():
+            if "state" in each.counts:
+                found[each.stage] = found.get(each.stage, 0) + each.counts["state"]
+        return found
+
     def close(self) -> None:
         """Reads no more."""
         self._control.close()
@@ -253,6 +266,11 @@ class WorkerProcess:
         """CPU time of the process so far, all threads."""
         self.check()
         return cpu_seconds(self._process.pid)
+
+    def resident_bytes(self) -> int:
+        """Memory of the process now."""
+        self.check()
+        return resident_bytes(self._process.pid)
 
     def check(self) -> None:
         """Raises BenchFailed when the worker has ended."""

@@ -134,6 +134,11 @@ class KafkaCluster:
     def broker_numbers(self) -> tuple[int, ...]:
         return tuple(node.number for node in self._nodes)
 
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The processes of the brokers that run."""
+        return tuple(_process(node).pid for node in self._nodes if node.is_running())
+
     def start(self) -> None:
         """Format and start all brokers; return when all answer (about 4 seconds for one)."""
         require_kafka()
