@@ -28,7 +28,7 @@ STATE_RESTORED = "state_restored"
 TRANSACTION_ABORTED = "transaction_aborted"
 LAG_UNKNOWN = "lag_unknown"
 
-STATES = ("starting", "restoring", "running", "stopped")
+STATES = ("starting", "restoring", "running", "waiting", "stopped")
 LAG_PERIOD_SECONDS = 5.0
 
 log = structlog.stdlib.get_logger(__name__)

@@ -31,6 +31,7 @@ class Readiness(enum.StrEnum):
     ENGINE_DOWN = "the engine is not running"
     RESTORING = "state is being restored"
     STARTING = "the engine is starting"
+    WAITING = "the engine waits for the broker"
     NO_TICK = "no tick has been seen"
     TICK_STUCK = "the tick in flight does not advance"
 
@@ -53,6 +54,8 @@ class TickWatch:
             return Readiness.ENGINE_DOWN
         if status.restoring:
             return Readiness.RESTORING
+        if status.state == "waiting":
+            return Readiness.WAITING
         if status.state != "running":
             return Readiness.STARTING
         if status.tick == 0 and status.in_flight is None:

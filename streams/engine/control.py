@@ -86,7 +86,11 @@ class Control:
         self.changed = threading.Event()
 
     def open(self, timeout_s: float) -> None:
-        """Reads everything that was committed when this is called, waiting out transactions."""
+        """Reads everything that was committed when this is called, waiting out transactions.
+
+        May be called again after `close`; what was known stays known until it is read anew.
+        """
+        self._assemblers = {NETWORKS.topic: Assembler(), POLICIES.topic: Assembler()}
         self._reader = self._log.reader()
         begins = self._log.begin_offsets([TICKS, PROGRESS, NETWORKS, POLICIES])
         ends = self._log.end_offsets([TICKS])

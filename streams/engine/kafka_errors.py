@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -33,6 +33,23 @@ _PASSING = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
+}
+
+PROTOCOL_CALL: Final = "ConsumerGroupHeartbeat"
+"""The call that brokers without the newer group protocol refuse; librdkafka's error names it."""
+
+_CURED_BY_A_NEW_CLIENT = {
+    KafkaError._STATE,
+    KafkaError._PREV_IN_PROGRESS,
+    KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    KafkaError.UNKNOWN_PRODUCER_ID,
+    KafkaError.INVALID_TXN_STATE,
+    KafkaError.INVALID_PRODUCER_ID_MAPPING,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.FENCED_MEMBER_EPOCH,
+    KafkaError.REBALANCE_IN_PROGRESS,
 }
 
 
@@ -84,19 +101,28 @@ def records_of(messages: Sequence[Message], prefix: str) -> list[Record]:
     return good
 
 
+def refuses_protocol(message: Message) -> bool:
+    """Whether the broker said that it has not the newer group protocol, or has it switched off."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError._FATAL and PROTOCOL_CALL in error.str()
+
+
 def translate(error: KafkaError) -> LogError:
+    """What an error of a call means: see `streams.engine.log` for what each answer promises."""
     text = error.str()
     if error.code() in _FENCED:
         return Fenced(f"another process took over this one's identity ({text})")
-    if error.txn_requires_abort():
-        return TransactionAborted(f"the transaction was aborted: {text}")
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         return LogError(
             f"a record is larger than the broker takes: {text}",
             "Raise max.message.bytes of the topic, or lower the limits in the policy.",
         )
-    if error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
+    if error.txn_requires_abort():
+        return TransactionAborted(f"the transaction was aborted: {text}")
+    if error.retriable() or error.code() in _PASSING:
         return Unavailable(f"the broker did not answer: {text}", "Is it running and reachable?")
+    if error.code() in _CURED_BY_A_NEW_CLIENT:
+        return Unavailable(f"the client could not go on as it was: {text}")
     return LogError(f"the broker refused: {text}")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.ticks import Tick
 from streams.engine.log import Partition
+from streams.engine.moments import Failpoint, no_failpoint
 from streams.engine.ticker import TickerSettings
 
 
@@ -24,17 +25,10 @@ EXIT_FENCED = 10
 EXIT_STATE = 11
 
 
-Failpoint = Callable[[str], None]
-"""Called at named moments of the loop; what it raises happens there. For tests of survival."""
-
-
-def no_failpoint(moment: str) -> None:
-    """Nothing happens at that moment."""
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """How the worker runs. `group` is the consumer group, `name` this worker's unique name."""
+    """How the worker runs. `group` is the consumer group, `name` this worker's unique name;
+    `failpoint` is for tests of survival."""
 
     group: str
     name: str

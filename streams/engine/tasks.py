@@ -40,6 +40,11 @@ class Tasks:
             self.intake.pop(partition, None)
             self.keyed.pop(partition, None)
 
+    def clear(self) -> None:
+        """Forgets all of them."""
+        self.intake.clear()
+        self.keyed.clear()
+
     @property
     def partitions_held(self) -> int:
         """How many partitions this worker runs."""

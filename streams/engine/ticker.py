@@ -23,12 +23,11 @@ from streams.engine.log import (
     EndOffsets,
     Fenced,
     Log,
-    LogError,
     Partition,
     TransactionAborted,
     TransactionalProducer,
-    Unavailable,
 )
+from streams.engine.moments import Failpoint, Moment, no_failpoint
 
 CLOCK_CHECK_S = 30.0
 """Seconds between two comparisons of the clocks; T can never go back, so a jump must be noticed."""
@@ -159,6 +158,7 @@ class Ticker:
         settings: TickerSettings,
         transactional_id: str,
         last_stage: tuple[str, Sequence[Partition]],
+        failpoint: Failpoint = no_failpoint,
     ) -> None:
         self._log = log
         self._control = control
@@ -166,6 +166,7 @@ class Ticker:
         self._settings = settings
         self._id = transactional_id
         self._stage, self._partitions = last_stage
+        self._failpoint = failpoint
         self._plan = TickPlan(settings)
         self._producer: TransactionalProducer | None = None
         self._last: Tick | None = None
@@ -246,12 +247,7 @@ class Ticker:
             if self.trouble:
                 self._written_s = time.monotonic()
                 return False
-        try:
-            self.cut()
-        except Unavailable as error:
-            self.trouble = ""
-            self._written_s = time.monotonic()
-            raise LogError(error.what, error.then) from error
+        self.cut()
         return True
 
     def cut(self) -> Tick:
@@ -278,6 +274,7 @@ class Ticker:
         self._producer.begin()
         try:
             self._producer.produce(TICKS.topic, TICKS.number, None, encode(tick))
+            self._failpoint(Moment.TICK_UNCOMMITTED)
             self._producer.commit()
         except TransactionAborted:
             self._producer.abort()
@@ -285,5 +282,6 @@ class Ticker:
         except Fenced:
             self._producer = None
             raise
+        self._failpoint(Moment.TICK_WRITTEN)
         self._last, self._written_s = tick, time.monotonic()
         return tick

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
+from streams.engine.lives import Backoff
 from streams.engine.log import LogError
 from streams.engine.ticker import Ticker
 
 PAUSE_S = 0.001
+AGAIN_S_MAX = 5.0
+"""The longest wait between two tickers: time stands still for all as long as there is none."""
 
 
 class Ticking:
-    """Starts and stops the ticker's thread. Call everything on the worker's own thread."""
+    """Starts and stops the ticker's thread. Call everything on the worker's own thread.
+
+    A ticker that fails is followed by another for as long as the group leaves the ticks here,
+    also one that was fenced: the broker shuts out whoever stands still inside a transaction, and
+    nobody else may be there to go on. Whether somebody is, the group says.
+    """
 
     def __init__(self, changed: threading.Event, pause_s: float) -> None:
         """`changed` is set when there is news of progress; `pause_s` bounds the wait for it."""
@@ -23,13 +32,13 @@ class Ticking:
         self._failure: LogError | None = None
         self.ticker: Ticker | None = None
 
-    def start(self, ticker: Ticker) -> None:
-        """Runs this ticker from now on, and no other."""
+    def start(self, make: Callable[[], Ticker]) -> None:
+        """Runs one of these tickers from now on, and no other."""
         self.stop()
-        self._stop = threading.Event()
-        self.ticker = ticker
+        self._stop, self._failure = threading.Event(), None
+        self.ticker = make()
         self._thread = threading.Thread(
-            target=self._run, args=(ticker, self._stop), name="ticker", daemon=True
+            target=self._run, args=(self.ticker, make, self._stop), name="ticker", daemon=True
         )
         self._thread.start()
 
@@ -41,22 +50,26 @@ class Ticking:
         self.ticker = self._thread = None
 
     def failure(self) -> LogError | None:
-        """What ended the ticker, told once; the ticker is then stopped."""
+        """What ended a ticker, told once; the next one is on its way."""
         failure, self._failure = self._failure, None
-        if failure is not None:
-            self.stop()
         return failure
 
-    def _run(self, ticker: Ticker, stop: threading.Event) -> None:
-        try:
-            ticker.open()
-            while not stop.is_set():
-                if not ticker.step():
-                    self._changed.wait(self._pause_s)
-                    self._changed.clear()
-                    time.sleep(PAUSE_S)
-        except LogError as error:
-            if not stop.is_set():
+    def _run(self, ticker: Ticker, make: Callable[[], Ticker], stop: threading.Event) -> None:
+        backoff = Backoff(first_s=0.2, longest_s=AGAIN_S_MAX)
+        while True:
+            try:
+                ticker.open()
+                while not stop.is_set():
+                    if ticker.step():
+                        backoff.reset()
+                    else:
+                        self._changed.wait(self._pause_s)
+                        self._changed.clear()
+                        time.sleep(PAUSE_S)
+            except LogError as error:
                 self._failure = error
-        finally:
-            ticker.close()
+            finally:
+                ticker.close()
+            if stop.wait(backoff.next_s()):
+                return
+            self.ticker = ticker = make()

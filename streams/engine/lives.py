@@ -1,0 +1,81 @@
+"""How a worker goes on after what passes: it begins a new life, with nothing of the old one.
+
+A broker that is away comes back; a worker that stood still for longer than a transaction may last
+was shut out and need only ask again. Neither needs a person. A worker that is shut out again and
+again shares its name with another, and that does.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from streams.engine.log import Fenced, LogError, TransactionAborted, Unavailable
+from streams.engine.observation import EXIT_FENCED, EXIT_LOG, EngineFailure
+
+FENCED_MAX = 3
+"""Times a worker may be shut out within `FENCED_WITHIN_S` before it gives way. Of two workers of
+one name the older is shut out first, and so gives way first; a machine that freezes does not
+freeze three times in so short a time and stay useful."""
+FENCED_WITHIN_S = 300.0
+WELL_AFTER_S = 60.0
+"""A life that lasted so long was a good one: the next wait is a short one again."""
+
+
+class Backoff:
+    """Waits that double from `first_s` up to `longest_s`, each shortened by chance by up to half,
+    so that many workers do not ask at the same moment."""
+
+    def __init__(self, first_s: float = 0.5, longest_s: float = 15.0) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        """How long to wait now, in seconds."""
+        wait_s, self._next_s = self._next_s, min(2 * self._next_s, self._longest_s)
+        return wait_s * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, hides nothing
+
+    def reset(self) -> None:
+        """All is well: the next wait is the first again."""
+        self._next_s = self._first_s
+
+
+class Lives:
+    """Decides after each fault whether the worker goes on, and when."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._backoff = Backoff()
+        self._began_s: float | None = None
+        self._fenced_s: list[float] = []
+
+    def begun(self) -> None:
+        """A life has begun: the log answers."""
+        self._began_s = self._now_s()
+
+    def wait_after(self, fault: LogError) -> float:
+        """Seconds to wait before the next life. Raises EngineFailure when there is none.
+
+        Before the first life nothing is waited for: whoever starts a worker learns at once that
+        the broker is not there.
+        """
+        passes = isinstance(fault, Unavailable | TransactionAborted)
+        if isinstance(fault, Fenced):
+            self._shut_out(fault)
+        elif not passes or self._began_s is None:
+            raise EngineFailure(fault.what, fault.then, EXIT_LOG) from fault
+        if self._began_s is not None and self._now_s() - self._began_s > WELL_AFTER_S:
+            self._backoff.reset()
+        return self._backoff.next_s()
+
+    def _shut_out(self, fault: Fenced) -> None:
+        now_s = self._now_s()
+        self._fenced_s = [at for at in self._fenced_s if now_s - at < FENCED_WITHIN_S] + [now_s]
+        if len(self._fenced_s) >= FENCED_MAX:
+            raise EngineFailure(
+                fault.what,
+                "Another process has this worker's name, or it stood still for longer than a "
+                "transaction may last. Give each worker its own name and start it again.",
+                EXIT_FENCED,
+            ) from fault
