@@ -23,9 +23,11 @@ from streams.engine.log import (
     EndOffsets,
     Fenced,
     Log,
+    LogError,
     Partition,
     TransactionAborted,
     TransactionalProducer,
+    Unavailable,
 )
 from streams.engine.moments import Failpoint, Moment, no_failpoint
 
@@ -247,7 +249,12 @@ class Ticker:
             if self.trouble:
                 self._written_s = time.monotonic()
                 return False
-        self.cut()
+        try:
+            self.cut()
+        except Unavailable as error:
+            self.trouble = ""
+            self._written_s = time.monotonic()
+            raise LogError(error.what, error.then) from error
         return True
 
     def cut(self) -> Tick:
