@@ -23,11 +23,9 @@ from streams.engine.log import (
     EndOffsets,
     Fenced,
     Log,
-    LogError,
     Partition,
     TransactionAborted,
     TransactionalProducer,
-    Unavailable,
 )
 from streams.engine.moments import Failpoint, Moment, no_failpoint
 
@@ -249,12 +247,7 @@ class Ticker:
             if self.trouble:
                 self._written_s = time.monotonic()
                 return False
-        try:
-            self.cut()
-        except Unavailable as error:
-            self.trouble = ""
-            self._written_s = time.monotonic()
-            raise LogError(error.what, error.then) from error
+        self.cut()
         return True
 
     def cut(self) -> Tick:

@@ -18,8 +18,9 @@ from streams.engine.clock import Clock
 from streams.engine.control import TICKS, Control
 from streams.engine.flow import INPUT_TOPICS, LAST_STAGE
 from streams.engine.intake_task import IntakeTask
+from streams.engine.layout import engine_partitions
+from streams.engine.lives import Lives
 from streams.engine.log import (
-    Fenced,
     GroupConsumer,
     Log,
     LogError,
@@ -30,8 +31,6 @@ from streams.engine.log import (
 )
 from streams.engine.moments import Moment
 from streams.engine.observation import (
-    EXIT_FENCED,
-    EXIT_LOG,
     EXIT_STATE,
     EngineFailure,
     Unobserved,
@@ -75,56 +74,52 @@ class Worker(Rebalance):
         self._state = "starting"
         self._transactions = self._aborts = self._facts = self._refused = 0
         self._told_restoring: int | None = None
-        self._trouble = ""
+        self._trouble: LogError | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Works until `stop` is set, then leaves the group cleanly. Raises EngineFailure."""
+        """Works until `stop` is set, then leaves the group cleanly. Raises EngineFailure.
+
+        What passes does not end it, a broker that is away or a pause of this machine: it lets go
+        of everything, waits, and begins again with new clients and its state restored.
+        """
+        lives = Lives()
         try:
-            self.open()
             while not stop.is_set():
-                busy = self.step(self._settings.poll_s)
-                if not busy and not stop.is_set():
-                    self.step(self._settings.idle_poll_s)
-        except Fenced as error:
-            raise EngineFailure(
-                error.what,
-                "Another process has this worker's name, or it stood still for longer than a "
-                "transaction may last. Give each worker its own name and start it again.",
-                EXIT_FENCED,
-            ) from error
+                try:
+                    self.open()
+                    lives.begun()
+                    self._turn(stop)
+                except LogError as error:
+                    wait_s = lives.wait_after(error)
+                    self._state = "waiting"
+                    self._tell(error)
+                    self._let_go()
+                    stop.wait(wait_s)
         except StateTooNew as error:
-            raise EngineFailure(
-                str(error), "Start the newer release; this one changed nothing.", EXIT_STATE
-            ) from error
-        except LogError as error:
-            raise EngineFailure(error.what, error.then, EXIT_LOG) from error
+            then = "Start the newer release; this one changed nothing."
+            raise EngineFailure(str(error), then, EXIT_STATE) from error
         finally:
             self.close()
 
+    def _turn(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            busy = self.step(self._settings.poll_s)
+            if not busy and not stop.is_set():
+                self.step(self._settings.idle_poll_s)
+
+    def _tell(self, fault: LogError) -> None:
+        """Says what is wrong, once for as long as it lasts."""
+        if type(fault) is not type(self._trouble):
+            self._observer.trouble(fault.what)
+        self._trouble = fault
+
     def open(self) -> None:
         """Connects, checks the topics, reads what is known, and joins the group."""
-        counts = self._log.partition_counts([*INPUT_TOPICS, "lines"])
-        missing = [topic for topic, count in counts.items() if count == 0]
-        if missing:
-            raise LogError(
-                f"topics are missing: {', '.join(missing)}", "Run: slipwatch topics create"
-            )
-        self._partitions = self._tasks.partitions = counts[LAST_STAGE[1]]
-        self._check_counts(counts)
+        self._partitions = self._tasks.partitions = engine_partitions(self._log)
         self.control.open(self._settings.sync_timeout_s)
         self._producer = self._log.transactional_producer(self._settings.name)
         self._consumer = self._log.group_consumer(self._settings.group, INPUT_TOPICS, self)
         self._state = "running"
-
-    def _check_counts(self, counts: Mapping[str, int]) -> None:
-        inner = [topic for topic in counts if topic.endswith("-rows")]
-        wrong = [topic for topic in (*inner, "lines") if counts[topic] != self._partitions]
-        if wrong:
-            raise LogError(
-                f"{wrong[0]} has {counts[wrong[0]]} partitions and {LAST_STAGE[1]} "
-                f"{self._partitions}; state is split by partition, so they must be equal",
-                "Restore the topic, or choose a new prefix and rebuild from the facts.",
-            )
 
     def abandon(self) -> None:
         """Ends without committing what is open, as a crash would; for tests."""
@@ -135,6 +130,9 @@ class Worker(Rebalance):
     def close(self) -> None:
         """Leaves the group and lets go of everything; what was committed stays."""
         self._state = "stopped"
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._ticking.stop()
         if self._consumer is not None:
             self._consumer.close()
@@ -145,13 +143,16 @@ class Worker(Rebalance):
         for restoration in self._restorations:
             restoration.close()
         self._restorations.clear()
+        self._tasks.clear()
+        self._paused.clear()
+        self._told_restoring = None
         self.control.close()
 
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Makes a task of each partition, where its progress stands; state follows."""
         self.control.sync(self._settings.sync_timeout_s)
         if TICKS in partitions and self._settings.runs_ticker:
-            self._ticking.start(self.make_ticker())
+            self._ticking.start(self.make_ticker)
         made = self._tasks.take([p for p in partitions if p != TICKS])
         restoring = [task for task in made if isinstance(task, KeyedTask)]
         if restoring:
@@ -189,17 +190,6 @@ class Worker(Rebalance):
             self._settings.failpoint,
         )
 
-    def _mind_ticker(self) -> None:
-        """A ticker that was fenced stays down; one that lost the broker is started again."""
-        failure = self._ticking.failure()
-        if failure is None:
-            return
-        self._trouble = failure.what
-        self._observer.trouble(failure.what)
-        if not isinstance(failure, Fenced):
-            self.control.sync(self._settings.sync_timeout_s)
-            self._ticking.start(self.make_ticker())
-
     def step(self, timeout_s: float) -> bool:
         """One turn of the loop; says whether anything was done."""
         assert self._consumer is not None, "open() comes first"
@@ -211,7 +201,8 @@ class Worker(Rebalance):
             if task is not None:
                 task.accept(record)
         self.control.poll()
-        self._mind_ticker()
+        if (failure := self._ticking.failure()) is not None:
+            self._tell(failure)
         restored = self._restore()
         did = self._work()
         self._tell_restoring()
@@ -336,6 +327,7 @@ class Worker(Rebalance):
         for stage_task, finished, keys in took:
             stage_task.committed(finished, keys)
         self._transactions += 1
+        self._trouble = None
         self._observer.transaction(written, time.monotonic() - began)
         if not all(finished for _, finished, _ in took):
             self._settings.failpoint(Moment.WITHIN_TICK)
@@ -384,7 +376,7 @@ class Worker(Rebalance):
         done = self.control.done(name, last) if last else 0
         reached = [self.control.progress_of(name, p) for p in last]
         times = [millis(each.at) for each in reached if each is not None and each.at is not None]
-        trouble = ticker.trouble if ticker is not None and ticker.trouble else self._trouble
+        fault = self._trouble
         return WorkerStatus(
             state="restoring" if restoring and self._state == "running" else self._state,
             name=self._settings.name,
@@ -399,7 +391,7 @@ class Worker(Rebalance):
             refused=self._refused,
             transactions=self._transactions,
             aborts=self._aborts,
-            trouble=trouble,
+            trouble=(ticker.trouble if ticker else "") or (fault.what if fault else ""),
             network=tick.network if tick is not None else "",
             policy=tick.policy if tick is not None else "",
         )
