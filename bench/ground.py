@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +13,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from alerts.policy import Policy
-from bench.cpu import cpu_seconds, resident_bytes
-from schemas.ticks import Tick
+from bench.cpu import resident_bytes
 from schemas.topics import FACT_TOPICS, TOPICS
 from streams.broker.topics import TopicAdmin
-from streams.engine.control import Control
-from streams.engine.flow import LAST_STAGE
 from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
 from streams.engine.log import Partition
 from streams.publishing import Publication, split
@@ -174,116 +165,3 @@ class Place:
             written[partition.topic] += end.high
         log.close()
         return written
-
-
-class Watch:
-    """Sees ticks and progress as they become readable."""
-
-    def __init__(self, place: Place) -> None:
-        self._log = place.log()
-        self._control = Control(self._log)
-        self._control.open(WAIT_S)
-        name, topic = LAST_STAGE
-        self._stage = name
-        self._last = [Partition(topic, number) for number in range(PARTITIONS)]
-        self._facts = [Partition(topic, n) for topic in FACT_TOPICS for n in range(PARTITIONS)]
-
-    @property
-    def tick(self) -> Tick | None:
-        """The latest tick."""
-        return self._control.tick
-
-    def poll(self) -> None:
-        """Takes in what is new."""
-        self._control.poll(0.005)
-
-    def tick_done(self) -> int:
-        """The number of the last tick that is finished everywhere."""
-        while self._control.poll(0.05):
-            pass
-        return self._control.done(self._stage, self._last)
-
-    def has_done(self, facts: int) -> bool:
-        """Whether a complete tick that cuts so many facts is finished everywhere."""
-        tick = self._control.tick
-        if tick is None or not tick.complete:
-            return False
-        if sum(sum(offsets) for offsets in tick.cut.values()) < facts:
-            return False
-        return self._control.done(self._stage, self._last) >= tick.n
-
-    def entries(self) -> dict[str, int]:
-        """Stage → entries of its state over all partitions, as of their last tick."""
-        found: dict[str, int] = {}
-        for each in self._control.progress.values():
-            if "state" in each.counts:
-                found[each.stage] = found.get(each.stage, 0) + each.counts["state"]
-        return found
-
-    def close(self) -> None:
-        """Reads no more."""
-        self._control.close()
-        self._log.close()
-
-
-class WorkerProcess:
-    """A real `slipwatch worker`; what it says goes to a file, its end to whoever asks."""
-
-    def __init__(self, place: Place, folder: Path, *, tick_ms: int, clock: Path | None) -> None:
-        self._log_path = folder / f"{place.prefix}worker.log"
-        self._output = self._log_path.open("wb")
-        arguments = ["--name", "bench"]
-        if clock is not None:
-            arguments += ["--clock-file", str(clock)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", "worker", *arguments],
-            env={
-                **{k: v for k, v in os.environ.items() if not k.startswith("SLIPWATCH_")},
-                "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": place.bootstrap,
-                "SLIPWATCH_TOPICS__PREFIX": place.prefix,
-                "SLIPWATCH_ENGINE__TICK_MS": str(tick_ms),
-                "SLIPWATCH_WEB__PORT": "0",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._output,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_S)
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(STOP_S)
-        self._output.close()
-
-    def cpu_seconds(self) -> float:
-        """CPU time of the process so far, all threads."""
-        self.check()
-        return cpu_seconds(self._process.pid)
-
-    def resident_bytes(self) -> int:
-        """Memory of the process now."""
-        self.check()
-        return resident_bytes(self._process.pid)
-
-    def check(self) -> None:
-        """Raises BenchFailed when the worker has ended."""
-        if self._process.poll() is not None:
-            said = self._log_path.read_text(errors="replace")[-2_000:]
-            raise BenchFailed(f"the worker ended with code {self._process.returncode}:\n{said}")
-
-
-def wait_until(watch: Watch, worker: WorkerProcess, facts: int) -> None:
-    """Waits until all facts went through all stages; BenchFailed when they do not in time."""
-    deadline = time.monotonic() + WAIT_S
-    while not watch.has_done(facts):
-        watch.poll()
-        worker.check()
-        if time.monotonic() > deadline:
-            raise BenchFailed(f"{facts} facts were not through all stages after {WAIT_S:.0f} s")

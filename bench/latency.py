@@ -17,15 +17,9 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.benchmark import Benchmark, Figure, Run, Tally
-from bench.ground import (
-    PARTITIONS,
-    BenchFailed,
-    Place,
-    Watch,
-    WorkerProcess,
-    lacks_kafka,
-)
+from bench.ground import PARTITIONS, BenchFailed, Place, lacks_kafka
 from bench.slips import LiveSlips, slip_network
+from bench.workers import Watch, WorkerProcess
 from schemas.records import decode
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS

@@ -9,7 +9,8 @@ from bench.apart import run_apart
 from bench.benchmark import Benchmark, Figure, Run, Tally
 from bench.chain import ChainFacts, chain_facts
 from bench.floor import measure_floor
-from bench.ground import Place, Watch, WorkerProcess, lacks_kafka, wait_until
+from bench.ground import Place, lacks_kafka
+from bench.workers import Watch, WorkerProcess, wait_until
 from schemas.topics import FACT_TOPICS
 from streams.engine.clock import FileClock
 

@@ -21,7 +21,7 @@ import msgspec
 from bench.apart import run_apart
 from bench.benchmark import Benchmark, Figure, Run, Tally
 from bench.floor import measure_floor
-from bench.ground import BenchFailed, Place, Watch, WorkerProcess, lacks_kafka, wait_until
+from bench.ground import BenchFailed, Place, lacks_kafka
 from bench.peers_setup import Peer, faust_peer, kafka_streams_peer, lacks_peers, quix_peer
 from bench.slips import (
     FACTS_PER_LINE,
@@ -32,6 +32,7 @@ from bench.slips import (
     join_told_at,
     slip_network,
 )
+from bench.workers import Watch, WorkerProcess, wait_until
 from streams.engine.clock import FileClock
 from streams.engine.log import Partition
 from streams.engine.recorded import read_committed

@@ -24,7 +24,8 @@ from alerts.policy import Policy
 from alerts.terms import OPERATIONS, Document, Recipient, Retention
 from bench.benchmark import BUILD_DIRECTORY, Run
 from bench.chain import SEED, STARTED_AT
-from bench.ground import BenchFailed, Ground, Place, Watch, WorkerProcess, lacks_kafka
+from bench.ground import BenchFailed, Ground, Place, lacks_kafka
+from bench.workers import Watch, WorkerProcess
 from schemas.addresses import fact_key
 from schemas.codec import encode_fact
 from schemas.units import DAY_MS
