@@ -52,6 +52,7 @@ def kafka_log(settings: Settings) -> Log:
             prefix=settings.topics.prefix,
             group_protocol=engine.group_protocol.value,
             session_timeout_ms=engine.session_timeout_ms,
+            heartbeat_ms=engine.heartbeat_ms,
             transaction_timeout_ms=engine.transaction_timeout_ms,
         )
     )

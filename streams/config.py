@@ -305,7 +305,7 @@ ssl_ca_file = "/etc/slipwatch/ca.pem"
 replication_factor = 3
 
 [engine]
-group_protocol = "consumer"
+session_timeout_ms = 20000
 
 [sinks.webhooks.planners]
 url = "https://planning.example.com/slipwatch"

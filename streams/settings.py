@@ -34,8 +34,10 @@ class SaslMechanism(enum.StrEnum):
 
 
 class GroupProtocol(enum.StrEnum):
-    """How workers share partitions: `consumer` (KIP-848) needs Apache Kafka 4.0 or later."""
+    """How workers share partitions: `consumer` (KIP-848) needs Apache Kafka 4.0 or later; `auto`
+    takes it where the broker has it, and `classic` elsewhere."""
 
+    AUTO = "auto"
     CLASSIC = "classic"
     CONSUMER = "consumer"
 
@@ -188,8 +190,9 @@ class EngineSettings(Section):
         default=3_000, ge=100, le=600_000, description="Time between a worker's signs of life."
     )
     group_protocol: GroupProtocol = Field(
-        default=GroupProtocol.CLASSIC,
-        description="`consumer` moves fewer partitions; it needs Apache Kafka 4.0 or later.",
+        default=GroupProtocol.AUTO,
+        description="`consumer` moves only what must move and needs Apache Kafka 4.0 or later; "
+        "`classic` stops all workers for a moment; `auto` takes what the broker can do.",
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from streams.engine.kafka_errors import CALL_TIMEOUT_S, records_of, translate
+from streams.engine.kafka_errors import CALL_TIMEOUT_S, records_of, refuses_protocol, translate
 from streams.engine.log import Headers, LogError, Partition, Rebalance, Record, TransactionAborted
 
 
@@ -36,19 +36,28 @@ class KafkaGroupConsumer:
 
     def __init__(
         self,
-        consumer: Consumer,
+        make: Callable[[str], Consumer],
         topics: list[str],
         rebalance: Rebalance,
         prefix: str,
-        incremental: bool,
+        protocol: str,
     ) -> None:
-        self._consumer = consumer
+        """`make` gives a client that speaks a protocol, `consumer` or `classic`; with `auto` the
+        second follows when the broker refuses the first."""
+        self._make = make
+        self._topics = topics
         self._rebalance = rebalance
         self._prefix = prefix
-        self._incremental = incremental
+        self._may_fall_back = protocol == "auto"
         self._failure: Exception | None = None
-        consumer.subscribe(
-            topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        self._join("consumer" if protocol == "auto" else protocol)
+
+    def _join(self, protocol: str) -> None:
+        self.protocol = protocol
+        self._incremental = protocol == "consumer"
+        self._consumer = self._make(protocol)
+        self._consumer.subscribe(
+            self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
         )
 
     def _partition(self, where: TopicPartition) -> Partition:
@@ -88,6 +97,10 @@ class KafkaGroupConsumer:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
+        if self._may_fall_back and self._incremental and any(map(refuses_protocol, messages)):
+            self._consumer.close()
+            self._join("classic")
+            return []
         return records_of(messages, self._prefix)
 
     def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:

@@ -29,17 +29,21 @@ from streams.engine.log import EndOffsets, Partition, Rebalance
 QUEUE_MESSAGES_MAX = 2_000_000
 QUEUE_KBYTES_MAX = 1 << 20
 FETCH_BYTES_MAX = 8 << 20
+EMBEDDED_CLUSTER = "mockCluster"
+"""How the cluster id of librdkafka's mock cluster begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaLogSettings:
     """`client` is the connection part of a client's configuration. `group_protocol` is `consumer`
-    (Apache Kafka 4) or `classic` (older brokers and the embedded one)."""
+    (Apache Kafka 4), `classic` (older brokers and the embedded one), or `auto`: what the broker
+    can do. The two times are the classic protocol's; the other takes them from the broker."""
 
     client: Mapping[str, str | int | float | bool]
     prefix: str = ""
-    group_protocol: str = "consumer"
+    group_protocol: str = "auto"
     session_timeout_ms: int = 10_000
+    heartbeat_ms: int = 1_500
     transaction_timeout_ms: int = 10_000
     compression: str = "lz4"
 
@@ -97,22 +101,31 @@ class KafkaLog:
         self, group: str, topics: Sequence[str], rebalance: Rebalance
     ) -> KafkaGroupConsumer:
         """Joins the group; partitions come at a later `consume`."""
-        if self._settings.group_protocol == "consumer":
-            extra: dict[str, Any] = {"group.protocol": "consumer", "group.remote.assignor": "range"}
-        else:
-            extra = {
-                "partition.assignment.strategy": "range",
-                "session.timeout.ms": self._settings.session_timeout_ms,
-                "heartbeat.interval.ms": max(100, self._settings.session_timeout_ms // 6),
-            }
-        consumer = self._consumer(group, **extra)
+        asked = self._settings.group_protocol
+        if asked == "auto" and self._is_embedded():
+            asked = "classic"
+
+        def make(protocol: str) -> Consumer:
+            return self._consumer(group, **self._membership(protocol))
+
         return KafkaGroupConsumer(
-            consumer,
-            [self._name(topic) for topic in topics],
-            rebalance,
-            self._settings.prefix,
-            incremental=self._settings.group_protocol == "consumer",
+            make, [self._name(topic) for topic in topics], rebalance, self._settings.prefix, asked
         )
+
+    def _membership(self, protocol: str) -> dict[str, Any]:
+        if protocol == "consumer":
+            return {"group.protocol": "consumer", "group.remote.assignor": "range"}
+        return {
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": self._settings.session_timeout_ms,
+            "heartbeat.interval.ms": self._settings.heartbeat_ms,
+        }
+
+    def _is_embedded(self) -> bool:
+        """Whether this is librdkafka's mock cluster, on which only the classic protocol is proven,
+        though it answers to the newer one."""
+        metadata = patiently(lambda: self._admin_client().list_topics(timeout=CALL_TIMEOUT_S))
+        return str(metadata.cluster_id).startswith(EMBEDDED_CLUSTER)
 
     def reader(self) -> KafkaReader:
         """A reader of no partitions yet."""

@@ -70,7 +70,6 @@ class Place(NamedTuple):
 
     bootstrap: str
     prefix: str = ""
-    group_protocol: str = "classic"
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def place(request: pytest.FixtureRequest, unique_name: str, tmp_path: Path) -> P
         found: Place = request.getfixturevalue("embedded")
         return found
     bootstrap: str = request.getfixturevalue("bootstrap")
-    made = Place(bootstrap, f"{unique_name}.", "consumer")
+    made = Place(bootstrap, f"{unique_name}.")
     ran = command(["topics", "create"], environment_of(made), tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return made
@@ -98,7 +97,6 @@ def environment_of(place: Place, hook: str = "http://127.0.0.1:9/") -> dict[str,
         "SLIPWATCH_TOPICS__ENGINE_PARTITIONS": "2",
         "SLIPWATCH_TOPICS__FACT_PARTITIONS": "2",
         "SLIPWATCH_ENGINE__TICK_MS": "100",
-        "SLIPWATCH_ENGINE__GROUP_PROTOCOL": place.group_protocol,
         "SLIPWATCH_WEB__PORT": "0",
         "SLIPWATCH_VIEW__PORT": "0",
         "SLIPWATCH_SINKS__WEBHOOKS__HOOK__URL": hook,
