@@ -29,6 +29,11 @@ from streams.engine.log import EndOffsets, Partition, Rebalance
 QUEUE_MESSAGES_MAX = 2_000_000
 QUEUE_KBYTES_MAX = 1 << 20
 FETCH_BYTES_MAX = 8 << 20
+RECONNECT_WAIT_MS_MAX = 1_000
+"""The client asks who leads a partition whenever it tries in vain to connect to the old leader, and
+hardly otherwise. With its own longest wait, 10 s, that is as long as a transaction may last: of
+three brokers one killed cost 20 s and two aborted transactions; so it costs the 3 to 6 s in which
+the brokers themselves find out (broker.session.timeout.ms)."""
 EMBEDDED_CLUSTER = "mockCluster"
 """How the cluster id of librdkafka's mock cluster begins."""
 
@@ -76,6 +81,7 @@ class KafkaLog:
             **self._settings.client,
             **{name.replace("_", "."): value for name, value in extra.items()},
             "log_level": 0,
+            "reconnect.backoff.max.ms": RECONNECT_WAIT_MS_MAX,
         }
 
     def _consumer(self, group: str, isolation: str = "read_committed", **extra: Any) -> Consumer:
@@ -189,12 +195,13 @@ class KafkaLog:
             futures = self._admin_client().list_offsets(
                 wanted, isolation_level=isolation, request_timeout=CALL_TIMEOUT_S
             )
-            return {
-                Partition(where.topic[length:], where.partition): future.result(
-                    CALL_TIMEOUT_S
-                ).offset
-                for where, future in futures.items()
-            }
+            try:
+                answers = {w: each.result(CALL_TIMEOUT_S).offset for w, each in futures.items()}
+            except (KafkaException, TimeoutError):
+                # It would ask with the leader epochs of before a failover for five minutes more.
+                self._admin = None
+                raise
+            return {Partition(w.topic[length:], w.partition): at for w, at in answers.items()}
 
         return patiently(ask)
 
