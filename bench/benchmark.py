@@ -70,12 +70,16 @@ class Tally:
 
 @dataclass
 class Run:
-    """One call of `python -m bench`. `short` asks for the smallest size that proves it works."""
+    """One call of `python -m bench`. `short` asks for the smallest size that proves it works.
+
+    `grown` keeps, by their number, the open lines that several benchmarks use (`bench.grown`).
+    """
 
     short: bool
     repeat: int
     ground: Ground
     folder: Path
+    grown: dict[int, object] = field(default_factory=dict)
     began_s: float = field(default_factory=time.monotonic)
 
     def size(self, usual: int, short: int) -> int:

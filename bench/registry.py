@@ -1,6 +1,6 @@
 """All benchmarks, in the order in which they run."""
 
-from bench import codec, latency, local, pipeline, slipjoin
+from bench import codec, latency, local, pipeline, scaling, slipjoin
 from bench.benchmark import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -8,5 +8,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     local.BENCHMARK,
     pipeline.BENCHMARK,
     latency.BENCHMARK,
+    scaling.BENCHMARK,
     slipjoin.BENCHMARK,
 )

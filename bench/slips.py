@@ -38,9 +38,9 @@ JOIN_DAYS_MAX = 20 + 3 + 1
 """From placing to delivery, at most."""
 
 
-def slip_network() -> Network:
-    """The chain of all slip facts."""
-    items = tuple(f"ITEM-{number:03d}" for number in range(ITEMS))
+def slip_network(*, is_one_cell: bool = False, items_count: int = ITEMS) -> Network:
+    """The chain of all slip facts: a cell for each item, or one that all of them go into."""
+    items = tuple(f"ITEM-{number:03d}" for number in range(items_count))
     suppliers = tuple(
         model.Party(id=f"SUP-{number:03d}", kind=model.PartyKind.SUPPLIER)
         for number in range(SUPPLIERS)
@@ -56,7 +56,7 @@ def slip_network() -> Network:
                 model.Site(id="PLANT", party="SUP-000", kind=model.SiteKind.PLANT, zone="UTC"),
                 model.Site(id="STORE", party="ACME", kind=model.SiteKind.WAREHOUSE, zone="UTC"),
             ),
-            items=tuple(model.Item(id=item, base_unit="EA") for item in items),
+            items=tuple(model.Item(id=item, base_unit="EA") for item in (*items, "KIT")),
             stock_nodes=tuple(
                 model.StockNode(item=item, site=site) for item in items for site in _SITES
             ),
@@ -67,6 +67,12 @@ def slip_network() -> Network:
                     lead_time_p50_ms=6 * HOUR_MS, lead_time_p80_ms=12 * HOUR_MS,
                     lead_time_p95_ms=DAY_MS,
                 ),
+            ),
+            bills_of_material=tuple(
+                model.BillOfMaterial(
+                    parent="KIT", component=item, quantity_per=QUANTITY_ONE, site="STORE"
+                )
+                for item in (items if is_one_cell else ())
             ),
         )
     )  # fmt: skip
@@ -98,11 +104,13 @@ def confirmed(line: int, at: UtcMillis, promised_at: UtcMillis) -> OrderFact:
     )  # fmt: skip
 
 
-def shipped(kind: str, line: int, at: UtcMillis, eta_at: UtcMillis | None = None) -> ShipmentFact:
-    """`departed`, `eta` or `delivered`."""
+def shipped(
+    kind: str, line: int, at: UtcMillis, eta_at: UtcMillis | None = None, *, told: int = 0
+) -> ShipmentFact:
+    """`departed`, `eta` or `delivered`; `told` tells several of one kind apart."""
     site = {"departed": "PLANT", "delivered": "STORE"}.get(kind)
     return ShipmentFact(
-        event_id=f"{kind}{line:09d}", source="cargo-edi", kind=kind, occurred_at=at,
+        event_id=f"{kind}{line:09d}.{told}", source="cargo-edi", kind=kind, occurred_at=at,
         recorded_at=at, order_ref=order_ref(line), line="1", carrier="CARGO", site=site,
         eta_at=eta_at,
     )  # fmt: skip
@@ -143,10 +151,11 @@ def join_told_at(lines: int) -> UtcMillis:
 def encoded(facts: Iterator[tuple[UtcMillis, Fact]]) -> Iterator[Sendable]:
     """The facts ready to be sent, keyed by order."""
     for _, fact in facts:
-        yield _sendable(fact)
+        yield encode_slip(fact)
 
 
-def _sendable(fact: Fact) -> Sendable:
+def encode_slip(fact: Fact) -> Sendable:
+    """The fact ready to be sent, keyed by order."""
     topic = Family.ORDERS if isinstance(fact, OrderFact) else Family.SHIPMENTS
     return topic.value, _key(fact), encode_fact(fact)
 
@@ -182,7 +191,7 @@ class LiveSlips:
             self._step += 1
         due, self._waiting = self._waiting[:count], self._waiting[count:]
         for line, stage in due:
-            yield line, _sendable(_live_fact(line, stage, now))
+            yield line, encode_slip(_live_fact(line, stage, now))
 
 
 def _live_fact(line: int, stage: int, now: UtcMillis) -> Fact:
