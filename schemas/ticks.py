@@ -54,7 +54,8 @@ class StageProgress(Record, frozen=True, kw_only=True):
     Also the engine's own memory of where to go on: `offset` is the first record of the input that
     is not yet part of the state, `within` and `after` a large tick that is only partly done;
     `network`, `policy`, `rules` and `held` are those of the last tick that was done; `pending` are
-    the rows that the stage sent to itself, to be taken at the next tick.
+    the rows that the stage sent to itself, to be taken at the next tick; `state_keys` and
+    `state_sum` say how much state there is, so that a changelog that was damaged is found out.
     """
 
     stage: str
@@ -67,6 +68,8 @@ class StageProgress(Record, frozen=True, kw_only=True):
     after: str | None = None
     worker: str = ""
     state_version: int = 1
+    state_keys: int | None = None
+    state_sum: int | None = None
     network: str = ""
     policy: str = ""
     rules: str = ""

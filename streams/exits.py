@@ -34,7 +34,7 @@ EXIT_MEANINGS: tuple[tuple[Exit, str], ...] = (
     (Exit.DELIVERY, "Delivery, or the Faust app around it, ended by a fault."),
     (Exit.STOP_TIMEOUT, "The worker did not stop in time after SIGTERM and was ended."),
     (Exit.FENCED, "Another worker runs under the same name; this one was shut out."),
-    (Exit.STATE, "The state on the broker is of a later release than this one."),
+    (Exit.STATE, "The state on the broker is of a later release than this one, or it was damaged."),
     (Exit.INTERNAL, "A fault of Slipwatch itself; the message says where to look."),
     (Exit.INTERRUPTED, "Interrupted from the keyboard."),
 )

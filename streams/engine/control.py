@@ -18,7 +18,7 @@ from schemas.records import decode
 from schemas.ticks import StageProgress, Tick
 from streams.engine.log import Log, LogError, Partition, Reader, Record, Unavailable
 from streams.engine.task import progress_key
-from streams.publishing import Assembler
+from streams.publishing import Assembler, PublicationError
 from topology import network as networks
 from topology.network import Network
 
@@ -58,7 +58,7 @@ def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | N
             for record in reader.read(_LOOK_BACK, _WAIT_S):
                 value = record.value()
                 if value is not None:
-                    last = decode(value, Tick)
+                    last = _tick(record, value)
             waited += _WAIT_S
             if waited > timeout_s:
                 raise Unavailable(
@@ -68,6 +68,20 @@ def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | N
     finally:
         reader.close()
     return last
+
+
+def _tick(record: Record, value: bytes) -> Tick:
+    try:
+        return decode(value, Tick)
+    except msgspec.MsgspecError as error:
+        raise _foreign(record, error) from error
+
+
+def _foreign(record: Record, error: Exception) -> LogError:
+    return LogError(
+        f"{record.topic()} holds a record at offset {record.offset()} that is not ours: {error}",
+        "Another program may write to it; give this installation a prefix of its own.",
+    )
 
 
 class Control:
@@ -165,7 +179,7 @@ class Control:
         topic = record.topic()
         try:
             if topic == TICKS.topic:
-                tick = decode(value, Tick)
+                tick = _tick(record, value)
                 if self.tick is None or tick.n > self.tick.n:
                     self.tick = tick
             elif topic == PROGRESS.topic:
@@ -174,11 +188,8 @@ class Control:
                     self.progress[key.decode()] = decode(value, StageProgress)
             else:
                 self._publish(topic, value)
-        except msgspec.MsgspecError as error:
-            raise LogError(
-                f"{topic} holds a record at offset {record.offset()} that is not ours: {error}",
-                "Another program may write to it; give this installation a prefix of its own.",
-            ) from error
+        except (msgspec.MsgspecError, PublicationError) as error:
+            raise _foreign(record, error) from error
 
     def _publish(self, topic: str, value: bytes) -> None:
         published = self._assemblers[topic].add(value)

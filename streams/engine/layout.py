@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from streams.engine.flow import INPUT_TOPICS, LAST_STAGE
-from streams.engine.log import Log, LogError
+from collections.abc import Iterable
+
+from schemas.topics import FACT_TOPICS, TOPICS, Spread
+from streams.engine.control import TICKS
+from streams.engine.flow import LAST_STAGE
+from streams.engine.log import Log, LogError, Partition
+
+ENGINE_TOPICS: tuple[str, ...] = tuple(
+    topic.name for topic in TOPICS if topic.spread is Spread.ENGINE
+)
+"""Topics that are split as the engine's state is: changelogs, what passes between stages, and what
+is published of them."""
+
+WAY_OUT = (
+    "Restore the topic, or rebuild from the facts, as docs/operations.md says; this worker "
+    "changed nothing."
+)
 
 
 def engine_partitions(log: Log) -> int:
     """How many partitions the engine's topics have, all of them alike.
 
-    Raises LogError when a topic is missing, or when one has more partitions than the others: state
-    lies by partition number, so that another count looks for it in the wrong place.
+    Raises LogError when a topic is missing, or when one has another count than the others: state
+    lies by partition number, so that it would be looked for in the wrong place.
     """
-    counts = log.partition_counts([*INPUT_TOPICS, "lines"])
+    counts = log.partition_counts([*FACT_TOPICS, *ENGINE_TOPICS, TICKS.topic])
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
         raise LogError(f"topics are missing: {', '.join(missing)}", "Run: slipwatch topics create")
     partitions = counts[LAST_STAGE[1]]
-    inner = [topic for topic in counts if topic.endswith("-rows")]
-    wrong = [topic for topic in (*inner, "lines") if counts[topic] != partitions]
+    wrong = [topic for topic in ENGINE_TOPICS if counts[topic] != partitions]
     if wrong:
         raise LogError(
             f"{wrong[0]} has {counts[wrong[0]]} partitions and {LAST_STAGE[1]} "
             f"{partitions}; state is split by partition, so they must be equal",
-            "Restore the topic, or choose a new prefix and rebuild from the facts.",
+            WAY_OUT,
         )
     return partitions
+
+
+def check_numbers(partitions: Iterable[Partition], count: int) -> None:
+    """Raises LogError when the group hands out a partition that was not there at the start."""
+    for partition in partitions:
+        if partition.topic in ENGINE_TOPICS and partition.number >= count:
+            raise LogError(
+                f"{partition.topic} was given a partition {partition.number}; state is split by "
+                f"partition, and all of the engine's topics have {count}",
+                WAY_OUT,
+            )

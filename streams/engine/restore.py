@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from schemas.ticks import WORKER_STAGE, StageProgress
 from streams.engine.log import Log, Partition
 from streams.engine.task import KeyedTask, OutRecord, progress_record
+from streams.stages.store import StateDamaged, StateUnusable
 
 
 class Restoration:
@@ -72,7 +73,12 @@ class Restoration:
             self.records += 1
             partition = Partition(record.topic(), record.partition())
             for task in self._by_changelog.get(partition, ()):
-                task.restore(partition.topic, key, record.value())
+                try:
+                    task.restore(partition.topic, key, record.value())
+                except (StateUnusable, UnicodeDecodeError) as error:
+                    kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
+                    where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
+                    raise kind(f"{where}: {error}") from error
 
     def close(self) -> None:
         """Lets go of the reader."""

@@ -19,11 +19,11 @@ from alerts.policy import Policy
 from schemas.records import encode
 from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
 from schemas.units import instant
-from streams.engine.log import Headers, Partition, Record
+from streams.engine.log import Headers, LogError, Partition, Record
 from streams.engine.parking import PARKED_TOPIC, Parking
-from streams.stages.rows import Row, RowKind, TickHeader, decode_batch, encode_batches
+from streams.stages.rows import Row, TickHeader, decode_batch, encode_batches
 from streams.stages.stage import Outputs, Stage, TickContext
-from streams.stages.store import Store
+from streams.stages.store import StateDamaged, Store
 from topology.network import Network
 
 
@@ -108,7 +108,7 @@ class KeyedTask:
         self._evaluated_to: str | None = None
         self._progress = progress or StageProgress(
             stage=stage.name, topic=stage.input_topic, partition=partition, tick=0,
-            offset=begin_offset, state_version=stage.state_version,
+            offset=begin_offset, state_version=stage.state_version, state_keys=0, state_sum=0,
         )  # fmt: skip
         self._next_progress = self._progress
         self._next_offset = self._progress.offset
@@ -147,7 +147,14 @@ class KeyedTask:
         self.parked.restore(text, value)
 
     def restored(self) -> None:
-        """All changelogs were read."""
+        """All changelogs were read. Raises StateDamaged when they do not hold what was written."""
+        found, said = self.store.content(), self._progress
+        if said.state_keys is not None and found != (said.state_keys, said.state_sum):
+            raise StateDamaged(
+                f"the changelogs of {self.name} ({', '.join(self.stage.changelogs())}) hold "
+                f"{found.keys} keys with the sum {found.total:012x}, and its progress says "
+                f"{said.state_keys} with {said.state_sum or 0:012x}"
+            )
         self.stage.restored(self.store)
 
     def accept(self, record: Record) -> None:
@@ -159,7 +166,14 @@ class KeyedTask:
         value = record.value()
         if value is None:
             return
-        batch = decode_batch(value)
+        try:
+            batch = decode_batch(value)
+        except msgspec.MsgspecError as error:
+            raise LogError(
+                f"{self.input.topic}/{self.input.number} holds a record at offset {offset} that is "
+                f"not ours: {error}",
+                "Another program may write to it; give this installation a prefix of its own.",
+            ) from error
         if batch.tick <= self._progress.tick:
             return
         arriving = self._arriving.get(batch.tick)
@@ -312,9 +326,12 @@ class KeyedTask:
     def _advanced(
         self, header: TickHeader, finished: bool, keys: int, pending: int
     ) -> StageProgress:
+        content = self.store.content()
         if not finished:
             return msgspec.structs.replace(
                 self._progress,
+                state_keys=content.keys,
+                state_sum=content.total,
                 within=header.n,
                 after=self._evaluated_to,
                 worker=self._worker,
@@ -334,7 +351,9 @@ class KeyedTask:
             rules=header.rules,
             held=header.held,
             pending=pending,
-            counts={"keys": self._done_keys + keys, "state": len(self.store)},
+            state_keys=content.keys,
+            state_sum=content.total,
+            counts={"keys": self._done_keys + keys, "state": content.keys},
         )
 
     def _records(self, out: Outputs, header: TickHeader, finished: bool) -> list[OutRecord]:
@@ -376,15 +395,3 @@ def progress_record(progress: StageProgress) -> OutRecord:
     """The progress as its record; `progress` has one partition."""
     key = progress_key(progress.stage, progress.topic, progress.partition)
     return OutRecord("progress", 0, key.encode(), encode(progress))
-
-
-__all__ = [
-    "KeyedTask",
-    "OutRecord",
-    "RowKind",
-    "Versions",
-    "Written",
-    "batches",
-    "progress_key",
-    "progress_record",
-]

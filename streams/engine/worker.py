@@ -18,7 +18,7 @@ from streams.engine.clock import Clock
 from streams.engine.control import TICKS, Control
 from streams.engine.flow import INPUT_TOPICS, LAST_STAGE
 from streams.engine.intake_task import IntakeTask
-from streams.engine.layout import engine_partitions
+from streams.engine.layout import check_numbers, engine_partitions
 from streams.engine.lives import Lives
 from streams.engine.log import (
     GroupConsumer,
@@ -44,7 +44,7 @@ from streams.engine.tasks import Tasks
 from streams.engine.ticker import Ticker
 from streams.engine.ticking import Ticking
 from streams.stages.rows import TickHeader
-from streams.stages.store import StateTooNew
+from streams.stages.store import StateUnusable
 
 
 class Worker(Rebalance):
@@ -95,9 +95,8 @@ class Worker(Rebalance):
                     self._tell(error)
                     self._let_go()
                     stop.wait(wait_s)
-        except StateTooNew as error:
-            then = "Start the newer release; this one changed nothing."
-            raise EngineFailure(str(error), then, EXIT_STATE) from error
+        except StateUnusable as error:
+            raise EngineFailure(str(error), error.then, EXIT_STATE) from error
         finally:
             self.close()
 
@@ -150,6 +149,7 @@ class Worker(Rebalance):
 
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Makes a task of each partition, where its progress stands; state follows."""
+        check_numbers(partitions, self._partitions)
         self.control.sync(self._settings.sync_timeout_s)
         if TICKS in partitions and self._settings.runs_ticker:
             self._ticking.start(self.make_ticker)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -27,8 +28,43 @@ class StateHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
 _head = msgspec.msgpack.Decoder(StateHead)
 
 
-class StateTooNew(Exception):
+class StateUnusable(Exception):
+    """The state cannot be worked with; `then` says what a person can do about it."""
+
+    then = ""
+
+
+class StateTooNew(StateUnusable):
     """The state was written by a newer release; reading it could lose what it holds."""
+
+    then = "Start the newer release; this one changed nothing."
+
+
+class StateDamaged(StateUnusable):
+    """The state is not what was committed: records were deleted, changed or added by others."""
+
+    then = (
+        "Somebody deleted, changed or added records of a changelog. Put the topic back as it was, "
+        "or rebuild from the facts, as docs/operations.md says; this worker changed nothing."
+    )
+
+
+class Content(NamedTuple):
+    """How much state there is: its keys, and a sum over keys and values in no order.
+
+    The sum is 48 bits of added CRC-32s. It notices a record that is missing, changed or too many;
+    it is no protection against somebody who wants it to come out right.
+    """
+
+    keys: int
+    total: int
+
+
+_TOTAL_MASK = (1 << 48) - 1
+
+
+def _mark(key: str, value: bytes) -> int:
+    return crc32(value, crc32(key.encode()))
 
 
 class Savepoint(NamedTuple):
@@ -46,6 +82,8 @@ class Store:
         self._pending: dict[str, bytes | None] = {}
         self._due: dict[str, UtcMillis] = {}
         self._heap: list[tuple[UtcMillis, str]] = []
+        self._total = 0
+        self._next_total: int | None = None
 
     def __len__(self) -> int:
         return len(self._committed)
@@ -111,8 +149,24 @@ class Store:
         """What this transaction changed, in the order of change: the changelog records."""
         return self._pending
 
+    def content(self) -> Content:
+        """How much state there is once this transaction is committed. To be asked when it is
+        complete: nothing may be changed between this and `commit` or `abort`."""
+        keys, total = len(self._committed), self._total
+        for key, value in self._pending.items():
+            before = self._committed.get(key)
+            if before is not None:
+                keys, total = keys - 1, total - _mark(key, before)
+            if value is not None:
+                keys, total = keys + 1, total + _mark(key, value)
+        self._next_total = total & _TOTAL_MASK
+        return Content(keys, self._next_total)
+
     def commit(self) -> None:
         """The transaction is in the log: what it changed is the state now."""
+        if self._next_total is None:
+            self.content()
+        self._total, self._next_total = self._next_total or 0, None
         for key, value in self._pending.items():
             self._fold(key, value)
         self._pending.clear()
@@ -120,9 +174,16 @@ class Store:
     def abort(self) -> None:
         """The transaction did not happen."""
         self._pending.clear()
+        self._next_total = None
 
     def restore(self, key: str, value: bytes | None) -> None:
-        """One record of the changelog, in its order."""
+        """One record of the changelog, in its order. Raises StateUnusable."""
+        before = self._committed.get(key)
+        if before is not None:
+            self._total -= _mark(key, before)
+        if value is not None:
+            self._total += _mark(key, value)
+        self._total &= _TOTAL_MASK
         self._fold(key, value)
 
     def _fold(self, key: str, value: bytes | None) -> None:
@@ -130,7 +191,10 @@ class Store:
             self._committed.pop(key, None)
             self._due.pop(key, None)
             return
-        head = _head.decode(value)
+        try:
+            head = _head.decode(value)
+        except msgspec.MsgspecError as error:
+            raise StateDamaged(f"the state of {key!r} cannot be read: {error}") from error
         if head.v > self._version_max:
             raise StateTooNew(
                 f"the state of {key!r} has version {head.v}, this release reads up to "
