@@ -6,10 +6,10 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench import report, soak
+from bench import plot, report, soak
 from bench.benchmark import BUILD_DIRECTORY, Benchmark, Figure, Run
 from bench.ground import BenchFailed, Ground
 from bench.registry import BENCHMARKS
@@ -69,11 +69,19 @@ def main(arguments: Sequence[str]) -> int:
             except BenchFailed as error:
                 sys.stderr.write(f"{benchmark.name} failed: {error}\n")
                 failed.append(benchmark.name)
-    name = "short.json" if options.short else "results.json"
-    path = options.json or BUILD_DIRECTORY / name
-    report.write(path, results, short=options.short)
-    sys.stderr.write(f"written to {path}\n")
+    _write(options, results)
     return 1 if failed else 0
+
+
+def _write(options: argparse.Namespace, results: Mapping[str, Sequence[Figure]]) -> None:
+    """The document, and beside it the table and the plot."""
+    path = options.json or BUILD_DIRECTORY / ("short.json" if options.short else "results.json")
+    report.write(path, results, short=options.short)
+    name = "short" if options.short else "table"
+    table, picture = path.with_name(f"{name}.md"), path.with_name(f"{name}.svg")
+    table.write_text(report.markdown(BENCHMARKS, results, short=options.short))
+    picture.write_text(plot.picture(BENCHMARKS, results))
+    sys.stderr.write(f"written to {path}, {table} and {picture}\n")
 
 
 def _measure(run: Run, benchmark: Benchmark) -> Sequence[Figure]:

@@ -4,6 +4,9 @@ A million facts about 200,000 lines lie on two topics. Each engine keeps what is
 tells its status whenever it changes, and logs its state; ours also re-keys, allocates to cells,
 judges by three rules, writes decisions and opens an alert for each late order. All must end in the
 same status for each line as a plain calculation does, or the benchmark fails.
+
+"ledgers alone" is our engine with its first three stages and nothing behind them, which keeps the
+facts of each line and logs them: what the other three stages cost is the difference.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from bench.apart import run_apart
 from bench.benchmark import Benchmark, Figure, Run, Tally
 from bench.floor import measure_floor
 from bench.ground import BenchFailed, Place, lacks_kafka
+from bench.ledgers import run_ledgers
 from bench.peers_setup import Peer, faust_peer, kafka_streams_peer, lacks_peers, quix_peer
 from bench.slips import (
     FACTS_PER_LINE,
@@ -44,6 +48,7 @@ PEER_TIMEOUT_S = 600
 SHORT_PEER_TIMEOUT_S = 60
 OURS = "slipwatch"
 FLOOR = "bare loop"
+LEDGERS = "ledgers alone"
 
 
 class Took(msgspec.Struct):
@@ -76,6 +81,7 @@ ENTRANTS = (Entrant(kafka_streams_peer), Entrant(quix_peer, 5), Entrant(faust_pe
 def measure(run: Run) -> Sequence[Figure]:
     """Rates and CPU of all engines, repetition by repetition."""
     lines = run.size(LINES, SHORT_LINES)
+    facts = list(encoded(join_facts(lines)))
     peers = [(entrant.peer(run), entrant.share) for entrant in ENTRANTS]
     tally = Tally()
     for number in range(run.repeat):
@@ -84,13 +90,23 @@ def measure(run: Run) -> Sequence[Figure]:
             with run.ground.place("join") as place:
                 say = f"slipjoin {number + 1}/{run.repeat}: {count * FACTS_PER_LINE:,} facts"
                 run.say(f"{say} are sent")
-                place.load(encoded(join_facts(count)))
+                place.load(facts if share == 1 else encoded(join_facts(count)))
                 if share == 1:
                     run.say(f"{say} through {FLOOR} and {OURS}")
                     floor = run_apart(measure_floor, place.bootstrap, place.prefix)
                     _add(tally, FLOOR, Took(*floor), "")
                     _add(tally, OURS, _run_ours(run, place, count), FLOOR)
                     _check(OURS, digest(_our_statuses(place)), count)
+            if share == 1:
+                with run.ground.place("ledgers") as place:
+                    run.say(f"slipjoin {number + 1}/{run.repeat}: through {LEDGERS}")
+                    place.load(facts)
+                    place.publish(slip_network(), join_policy())
+                    told_at = join_told_at(count)
+                    alone = run_apart(
+                        run_ledgers, place.bootstrap, place.prefix, told_at, TICK_MS, len(facts)
+                    )
+                    _add(tally, LEDGERS, Took(*alone), OURS)
                 for peer, peer_share in peers:
                     if peer_share == share:
                         run.say(f"{say} through {peer.name}")
