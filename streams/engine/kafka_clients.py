@@ -228,8 +228,14 @@ class KafkaProducer:
         self._call(self._producer.abort_transaction, CALL_TIMEOUT_S)
 
     def close(self) -> None:
-        """Lets go; what is open is aborted by its timeout or by the next of this id."""
+        """Lets go; what is open is aborted by its timeout or by the next of this id.
+
+        The client must be gone and not only unused: it would go on asking for its identity in the
+        background, and shut out the next of this id when the broker is back. `Producer.close` is
+        no way to do it: it waits for the broker.
+        """
         self._producer.purge()
+        del self._producer
 
     def _call(self, operation: Callable[..., Any], *arguments: Any) -> None:
         """Calls, again while the error says that the same call may go through."""

@@ -157,6 +157,7 @@ class KafkaLog:
         try:
             producer.init_transactions(3 * CALL_TIMEOUT_S)
         except KafkaException as error:
+            del producer  # The error's traceback would keep it alive; see KafkaProducer.close.
             raise translate(error.args[0]) from error
         return KafkaProducer(producer, self._settings.prefix)
 
