@@ -93,14 +93,14 @@ class World:
 class KafkaWorld(World):
     """Topics of its own on an Apache Kafka."""
 
-    def __init__(self, bootstrap: str, name: str) -> None:
+    def __init__(self, bootstrap: str, name: str, replication_factor: int = 1) -> None:
         self._control = None
         self.on_kafka = True
         self.bootstrap = bootstrap
         self.prefix = f"{name}."
         topics = TopicSettings(
             prefix=self.prefix, engine_partitions=PARTITIONS, fact_partitions=PARTITIONS,
-            replication_factor=1,
+            replication_factor=replication_factor,
         )  # fmt: skip
         TopicAdmin(KafkaSettings(bootstrap_servers=bootstrap)).create(topics)
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1})

@@ -1,0 +1,128 @@
+"""The oracle: nothing is lost, nothing is said twice, whatever the storm did.
+
+`judge` reads what a reader of committed records finds and compares it with what the local engine
+computes from the same facts, ticks and versions (`slipwatch audit`). Beside that it looks at the
+raw topics, before any compaction: no key may have been written twice in one tick.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from schemas.ticks import TOMBSTONE_TICK_HEADER
+from streams.engine.log import Partition, Record
+from streams.engine.recorded import read_committed
+from streams.replay.audit import audit
+from tests.worlds import KafkaWorld
+
+ONCE_TOPICS = ("decisions", "alerts", "order-status", "notifications", "feeds")
+"""Topics on which a key has one record a tick at most."""
+
+
+class Wrong(AssertionError):
+    """Something was lost, said twice, or said otherwise than the facts and ticks demand."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was judged, and found good."""
+
+    ticks: int
+    records: int
+    decisions: int
+    alerts: int
+    """Records on the raw topic: every change of an alert is one."""
+    notifications: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.ticks} ticks, {self.records} records as they must be, among them "
+            f"{self.decisions} decisions, {self.alerts} changes of alerts and "
+            f"{self.notifications} notifications, each once"
+        )
+
+
+class _Told(msgspec.Struct):
+    tick: int
+
+
+class Tail:
+    """Reads one topic on from where it stood; committed records only."""
+
+    def __init__(self, world: KafkaWorld, topic: str) -> None:
+        self._world = world
+        self._topic = topic
+        self._log = world.log()
+        self._reader = self._log.reader()
+        count = self._log.partition_counts([topic])[topic]
+        self._partitions = [Partition(topic, number) for number in range(count)]
+        self._reader.assign(self._log.begin_offsets(self._partitions))
+
+    def new(self) -> list[Record]:
+        """What was committed since the last call."""
+        ends = self._log.end_offsets(self._partitions)
+        found: list[Record] = []
+        while True:
+            stands = self._reader.positions()
+            if all(stands.get(p, 0) >= end.stable for p, end in ends.items()):
+                return found
+            found.extend(self._reader.read(10_000, 0.05))
+
+    def close(self) -> None:
+        """Reads no more."""
+        self._reader.close()
+        self._log.close()
+
+
+def tick_of(record: Record) -> int | None:
+    """The tick that wrote a record for readers; None if it does not say."""
+    value = record.value()
+    if value is not None:
+        return msgspec.json.decode(value, type=_Told).tick
+    headers = dict(record.headers() or ())  # type: ignore[attr-defined]
+    told = headers.get(TOMBSTONE_TICK_HEADER)
+    return int(told) if told is not None else None
+
+
+def twice(world: KafkaWorld) -> Iterator[str]:
+    """Each key that was written more than once in one tick, in words."""
+    log = world.log()
+    try:
+        for topic in ONCE_TOPICS:
+            count = log.partition_counts([topic])[topic]
+            partitions = [Partition(topic, number) for number in range(count)]
+            written = Counter(
+                (record.key(), tick_of(record)) for _, record in read_committed(log, partitions)
+            )
+            for (key, tick), times in written.items():
+                if times > 1:
+                    yield f"{topic}: {(key or b'').decode()} {times} times in tick {tick}"
+    finally:
+        log.close()
+
+
+def judge(world: KafkaWorld) -> Verdict:
+    """Compares everything; raises Wrong with the first differences. Run it when workers rest."""
+    log = world.log()
+    try:
+        found = audit(log)
+    finally:
+        log.close()
+    if found.difference_count:
+        listed = "\n".join(
+            f"{each.topic}: {each.key} should be there {each.expected} times, and is {each.found}"
+            for each in found.differences
+        )
+        raise Wrong(f"{found.difference_count} records differ:\n{listed}")
+    repeated = list(twice(world))
+    if repeated:
+        raise Wrong(f"{len(repeated)} keys were written twice:\n" + "\n".join(repeated[:20]))
+    counts = {
+        topic: sum(value is not None for _, _, value in world.read(topic))
+        for topic in ("decisions", "alerts", "notifications")
+    }
+    return Verdict(ticks=found.ticks, records=found.records, **counts)
