@@ -53,10 +53,12 @@ class _Boot(BootStrategy):
     def server(self) -> Iterable[ServiceT]:
         """The services of a worker in the order of their start."""
         app = cast(HostingApp, self.app)
+        ours = self._chain(self.sensors(), self.web_server(), app.before_producer)
+        if not app.after_producer:
+            # Without delivery there are no agents, and Faust's consumer fails on having no topics.
+            return ours
         return self._chain(
-            self.sensors(),
-            self.web_server(),
-            app.before_producer,
+            ours,
             self.kafka_producer(),
             app.after_producer,
             self.kafka_consumer(),
