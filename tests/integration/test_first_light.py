@@ -223,6 +223,14 @@ def test_a_worker_without_topics_says_so_and_ends(tmp_path: Path) -> None:
     assert "slipwatch topics create" in ran.stderr
 
 
+def test_a_worker_that_does_not_deliver_runs_and_stops(embedded: Place, tmp_path: Path) -> None:
+    environment = environment_of(embedded) | {"SLIPWATCH_DELIVERY__ENABLED": "false"}
+    with started(WORKER, environment, tmp_path) as worker:
+        wait_until(lambda: get(worker.address + "/ready")[0] == 200, worker.text)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0, worker.text()
+
+
 def test_a_worker_whose_web_port_is_taken_ends(embedded: Place, tmp_path: Path) -> None:
     with Receiver() as receiver:
         taken = receiver.url.rsplit(":", 1)[1].split("/")[0]
