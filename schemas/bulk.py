@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import io
 from itertools import repeat, starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
@@ -37,8 +37,16 @@ _LONG_BYTES_MAX = 9
 _FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
 
 
-def decode_bodies(writer: Writer, bodies: list[bytes]) -> list[Fact] | None:
-    """The facts in the bodies, in order; None when it is not certain that all are sound."""
+class Decoded(NamedTuple):
+    """Facts, in the order of their bodies, and the columns that they were made of: those of
+    today's fields that the writer knows, by name."""
+
+    facts: list[Fact]
+    columns: pl.DataFrame
+
+
+def decode_bodies(writer: Writer, bodies: list[bytes]) -> Decoded | None:
+    """The facts in the bodies; None when it is not certain that all are sound."""
     columns = read_columns(writer, bodies)
     if columns is None:
         return None
@@ -56,11 +64,15 @@ def decode_bodies(writer: Writer, bodies: list[bytes]) -> list[Fact] | None:
         elif is_decimal:
             if (column.bin.size() > DECIMAL_BYTES_MAX).any():
                 return None
-            rows.append([None if raw is None else decode_decimal(raw) for raw in column.to_list()])
+            raws = column.to_list()
+            # Of the same few amounts, again and again.
+            amounts = {raw: decode_decimal(raw) for raw in set(raws) if raw is not None}
+            rows.append(map(amounts.get, raws))
         else:
             rows.append(column.to_list())
     struct = FACT_TYPES[writer.family]
-    return list(starmap(struct, zip(*rows, strict=False)))
+    known = pl.DataFrame([columns[place] for place in writer.columns if place is not None])
+    return Decoded(list(starmap(struct, zip(*rows, strict=False))), known)
 
 
 def decode_decimal(raw: bytes) -> int:

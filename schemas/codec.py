@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import fastavro
 import msgspec
@@ -18,6 +18,8 @@ import msgspec
 from schemas.bulk import DECIMAL_BYTES_MAX, decode_bodies, decode_decimal
 from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, ShipmentFact
 from schemas.refusals import Reason, Refused
+from schemas.screening import SCREEN_MIN, find_doubtful
+from schemas.validation import check
 from schemas.writers import (
     Writer,
     compile_writer,
@@ -119,6 +121,19 @@ def encode_facts(facts: Iterable[Fact]) -> list[bytes]:
     return [_encoder(type(fact)).encode(fact) for fact in facts]
 
 
+class Unsound(NamedTuple):
+    """A value that must be refused, and the fact in it if it is one."""
+
+    refused: Refused
+    fact: Fact | None = None
+
+
+T = TypeVar("T")
+InBulk = Callable[[Writer, list[bytes]], list[T] | None]
+"""Decodes bodies together, or says by None that it cannot."""
+OneByOne = Callable[[Writer, bytes], T]
+
+
 class FactDecoder:
     """Reads facts that were written with any of the known schemas, or with one of a registry.
 
@@ -141,31 +156,43 @@ class FactDecoder:
         a schema, or in a piece of PIECE_SIZE with one that is unsound, up to 15 µs. So hand over
         all that was read of a family at once.
         """
-        results: list[Fact | Refused | None] = [None] * len(values)
+        return self._decode(family, values, _decode_columns, decode_body, _refuse)
+
+    def decode_sound(self, family: Family, values: Sequence[bytes | None]) -> list[Fact | Unsound]:
+        """As `decode`, each fact held against `validation.check`; 0.3 µs more where `decode` is
+        fast, 3 µs where it is slow."""
+        return self._decode(family, values, _decode_sound_columns, _decode_sound_body, Unsound)
+
+    def _decode(
+        self,
+        family: Family,
+        values: Sequence[bytes | None],
+        in_bulk: InBulk[T],
+        one: OneByOne[T],
+        refuse: Callable[[Refused], T],
+    ) -> list[T]:
+        head = _head(values[0]) if values else b""
+        bodies = [v[len(head) :] for v in values if v is not None and v.startswith(head)]
+        if len(bodies) == len(values) and _is_whole(head):
+            # All of one schema, as nearly always.
+            writer = self._find_writer(family, head)
+            if isinstance(writer, Refused):
+                return [refuse(writer)] * len(values)
+            return _decode_group(writer, bodies, in_bulk, one)
+        results: dict[int, T] = {}
         groups: dict[bytes, list[int]] = {}
         for at, value in enumerate(values):
-            if not value:
-                head = b""
-            elif value[0] == 0xC3:
-                head = value[:SINGLE_OBJECT_HEAD_BYTES]
-            else:
-                head = value[:CONFLUENT_HEAD_BYTES]
-            group = groups.get(head)
-            if group is None:
-                groups[head] = [at]
-            else:
-                group.append(at)
+            groups.setdefault(_head(value), []).append(at)
         for head, places in groups.items():
             writer = self._find_writer(family, head)
             if isinstance(writer, Refused):
-                for at in places:
-                    results[at] = writer
+                results.update(dict.fromkeys(places, refuse(writer)))
                 continue
             skip = len(head)
             bodies = [value[skip:] for at in places if (value := values[at]) is not None]
-            for at, result in zip(places, _decode_group(writer, bodies), strict=True):
-                results[at] = result
-        return [result for result in results if result is not None]
+            decoded = _decode_group(writer, bodies, in_bulk, one)
+            results.update(zip(places, decoded, strict=True))
+        return [results[at] for at in range(len(values))]
 
     def _find_writer(self, family: Family, head: bytes) -> Writer | Refused:
         if not head:
@@ -211,17 +238,62 @@ class FactDecoder:
         return writer
 
 
-def _decode_group(writer: Writer, bodies: list[bytes]) -> list[Fact | Refused]:
+def _head(value: bytes | None) -> bytes:
+    """What names the writer of a value; less than a whole head where the value ends in it."""
+    if not value:
+        return b""
+    return value[: SINGLE_OBJECT_HEAD_BYTES if value[0] == 0xC3 else CONFLUENT_HEAD_BYTES]
+
+
+def _is_whole(head: bytes) -> bool:
+    """Whether every value that starts with the head has this head."""
+    return len(head) == (SINGLE_OBJECT_HEAD_BYTES if head[:1] == b"\xc3" else CONFLUENT_HEAD_BYTES)
+
+
+def _decode_group(
+    writer: Writer, bodies: list[bytes], in_bulk: InBulk[T], one: OneByOne[T]
+) -> list[T]:
     if len(bodies) >= BULK_MIN:
-        facts = decode_bodies(writer, bodies)
-        if facts is not None:
-            return list(facts)
+        results = in_bulk(writer, bodies)
+        if results is not None:
+            return results
     if len(bodies) <= PIECE_SIZE:
-        return [decode_body(writer, body) for body in bodies]
-    results: list[Fact | Refused] = []
+        return [one(writer, body) for body in bodies]
+    pieces: list[T] = []
     for start in range(0, len(bodies), PIECE_SIZE):
-        results += _decode_group(writer, bodies[start : start + PIECE_SIZE])
+        pieces += _decode_group(writer, bodies[start : start + PIECE_SIZE], in_bulk, one)
+    return pieces
+
+
+def _refuse(refused: Refused) -> Fact | Refused:
+    return refused
+
+
+def _decode_columns(writer: Writer, bodies: list[bytes]) -> list[Fact | Refused] | None:
+    decoded = decode_bodies(writer, bodies)
+    return None if decoded is None else [*decoded.facts]
+
+
+def _decode_sound_columns(writer: Writer, bodies: list[bytes]) -> list[Fact | Unsound] | None:
+    decoded = decode_bodies(writer, bodies)
+    if decoded is None:
+        return None
+    if len(bodies) < SCREEN_MIN:
+        return [_sound(fact) for fact in decoded.facts]
+    results: list[Fact | Unsound] = [*decoded.facts]
+    for at in find_doubtful(writer.family, decoded.columns, decoded.facts):
+        results[at] = _sound(decoded.facts[at])
     return results
+
+
+def _decode_sound_body(writer: Writer, body: bytes) -> Fact | Unsound:
+    fact = decode_body(writer, body)
+    return Unsound(fact) if isinstance(fact, Refused) else _sound(fact)
+
+
+def _sound(fact: Fact) -> Fact | Unsound:
+    refused = check(fact)
+    return fact if refused is None else Unsound(refused, fact)
 
 
 def decode_body(writer: Writer, body: bytes) -> Fact | Refused:

@@ -33,7 +33,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from schemas.facts import OrderFact, ShipmentFact, line_id
+from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, line_id
 
 
 class LineTarget(msgspec.Struct, frozen=True, gc=False, tag="line"):
@@ -87,6 +87,20 @@ def carrier_number(carrier_ref: str) -> str:
     return f"carrier:{carrier_ref}"
 
 
+def find_only_line(fact: Fact) -> str | None:
+    """The line id, if the fact is about that line and teaches nothing: what `references` would
+    find of most facts, for a fifth of its time."""
+    if isinstance(fact, Heartbeat) or fact.supplier_ref is not None:
+        return None
+    if isinstance(fact, OrderFact):
+        if fact.kind == "placed":
+            return None
+    elif fact.shipment_ref is not None or fact.carrier_ref is not None:
+        return None
+    order_ref, line = fact.order_ref, fact.line
+    return None if order_ref is None or line is None else line_id(order_ref, line)
+
+
 def references(fact: OrderFact | ShipmentFact) -> References:
     """What a fact that passed `validation.check` is about, and what it teaches; about 1 µs.
 
@@ -96,6 +110,12 @@ def references(fact: OrderFact | ShipmentFact) -> References:
     shipment_ref = carrier_ref = None
     if isinstance(fact, ShipmentFact):
         shipment_ref, carrier_ref = fact.shipment_ref, fact.carrier_ref
+    if supplier_ref is shipment_ref is carrier_ref is None and order_ref and fact.line:
+        # Nearly every fact of an order: no list is needed to find at most one link.
+        subject: Target = LineTarget(line_id(order_ref, fact.line))
+        if fact.kind == "placed":
+            return References(subject, (Link(order_number(order_ref), subject),))
+        return References(subject)
     numbers: list[str] = []
     if supplier_ref is not None:
         if fact.supplier_line is not None:
@@ -105,7 +125,6 @@ def references(fact: OrderFact | ShipmentFact) -> References:
         numbers.append(shipment_number(shipment_ref))
     if carrier_ref is not None:
         numbers.append(carrier_number(carrier_ref))
-    subject: Target
     if order_ref is not None and fact.line is not None:
         subject = LineTarget(line_id(order_ref, fact.line))
         if fact.kind == "placed":

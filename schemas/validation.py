@@ -38,7 +38,7 @@ DAY_MIN, DAY_MAX = TIME_MIN // DAY_MS, TIME_MAX // DAY_MS
 POSITIVE_QUANTITY_KINDS = frozenset({"placed", "cancelled", "packed", "returned"})
 """Kinds that say nothing with a quantity of zero; for others zero is an answer."""
 
-_TEXTS: dict[Family, tuple[str, ...]] = {
+TEXT_FIELDS: dict[Family, tuple[str, ...]] = {
     Family.ORDERS: (
         "event_id",
         "source",
@@ -74,7 +74,7 @@ _TEXTS: dict[Family, tuple[str, ...]] = {
     ),
     Family.HEARTBEATS: ("event_id", "source", "family"),
 }
-_LENGTHS_MAX = {"reason": limits.REASON_LENGTH_MAX, "unit": limits.UNIT_LENGTH_MAX}
+TEXT_LENGTHS_MAX = {"reason": limits.REASON_LENGTH_MAX, "unit": limits.UNIT_LENGTH_MAX}
 _REASON_CONTROLS = frozenset("\n\r\t")
 _SHOWN_MAX = 60
 
@@ -93,7 +93,7 @@ class _Plan:
 def _make_plan(kind: FactKind) -> _Plan:
     return _Plan(
         kind=kind,
-        texts=operator.attrgetter(*_TEXTS[kind.family]),
+        texts=operator.attrgetter(*TEXT_FIELDS[kind.family]),
         required=tuple(name for name in kind.required if "|" not in name),
         one_of=tuple(
             (names[0], names[1]) for entry in kind.required if len(names := entry.split("|")) == 2
@@ -153,14 +153,14 @@ def _check_texts(fact: Fact, plan: _Plan) -> Refused | None:
         and joined[-1] not in "| "
     ):
         return None
-    for name, text in zip(_TEXTS[plan.kind.family], plan.texts(fact), strict=True):
+    for name, text in zip(TEXT_FIELDS[plan.kind.family], plan.texts(fact), strict=True):
         if text is not None and (refused := _check_text(name, text)):
             return refused
     return None
 
 
 def _check_text(name: str, text: str) -> Refused | None:
-    length_max = _LENGTHS_MAX.get(name, limits.REFERENCE_LENGTH_MAX)
+    length_max = TEXT_LENGTHS_MAX.get(name, limits.REFERENCE_LENGTH_MAX)
     if len(text) > length_max:
         return Refused(
             Reason.TOO_LONG, f"{name} has {len(text)} characters, expected at most {length_max}"

@@ -13,16 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.codec import FactDecoder, pack
+from schemas.codec import FactDecoder, Unsound, pack
 from schemas.facts import Fact, Family, Heartbeat
 from schemas.records import DeadLetter
-from schemas.references import LineTarget, Target, references
-from schemas.refusals import Refused
+from schemas.references import LineTarget, Target, find_only_line, references
 from schemas.units import instant
-from schemas.validation import check
 from streams.stages.keys import source_key
 from streams.stages.links import LINE, NUMBER
-from streams.stages.rows import Row, RowKind, TickHeader
+from streams.stages.rows import Row, RowKind, TickHeader, partition_of
 from streams.stages.stage import Outputs
 
 NAME = "intake"
@@ -56,43 +54,48 @@ def take_in(
 ) -> IntakeCounts:
     """Decodes, checks and sends on the records of one partition of facts; each ends somewhere."""
     counts = IntakeCounts()
-    heard: set[str] = set()
-    decoded = decoder.decode(Family(topic), [raw.value or b"" for raw in raws])
-    for raw, fact in zip(raws, decoded, strict=True):
-        refused = fact if isinstance(fact, Refused) else check(fact)
-        if refused is not None:
-            counts.refused += 1
-            known = None if isinstance(fact, Refused) else fact
-            letter = _dead_letter(topic, partition, raw, refused, known, header)
-            out.record("dead-letters", letter.id, letter)
-        elif not isinstance(fact, Refused):
-            counts.facts += 1
-            heard.add(fact.source)
-            _send(fact, header, out)
+    decoded = decoder.decode_sound(Family(topic), [raw.value for raw in raws])
+    facts = [fact for fact in decoded if not isinstance(fact, Unsound)]
+    if len(facts) < len(decoded):
+        for raw, fact in zip(raws, decoded, strict=True):
+            if isinstance(fact, Unsound):
+                letter = _dead_letter(topic, partition, raw, fact, header)
+                out.record("dead-letters", letter.id, letter)
+    counts.facts, counts.refused = len(facts), len(decoded) - len(facts)
+    _send(facts, header, out)
+    heard = {fact.source for fact in facts}
     for source in sorted(heard):
         key = source_key(source)
         out.row("ledgers-rows", header.n, key, Row(key, RowKind.HEARD, topic.encode()))
     return counts
 
 
-def _send(fact: Fact, header: TickHeader, out: Outputs) -> None:
-    """The fact to its line or number, and what it teaches to the other numbers it names."""
-    body = pack(fact)
-    if isinstance(fact, Heartbeat):
-        key = source_key(fact.source)
-        out.row("ledgers-rows", header.n, key, Row(key, RowKind.FACT, body))
-        return
-    named = references(fact)
-    subject = named.subject
-    if isinstance(subject, LineTarget):
-        line = subject.line_id
-        out.row("ledgers-rows", header.n, line, Row(line, RowKind.FACT, body))
-    elif subject is not None:
-        number = subject.number
-        out.row("links-rows", header.n, number, Row(number, RowKind.FACT, body))
-    for link in named.links:
-        row = Row(link.number, RowKind.LINK, _target(link.target).encode())
-        out.row("links-rows", header.n, link.number, row)
+def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:
+    """Each fact to its line or number, and what it teaches to the other numbers it names."""
+    tick, partitions = header.n, out.partitions
+    to_ledgers = out.rows_by_partition("ledgers-rows", tick)
+    to_links = out.rows_by_partition("links-rows", tick)
+    for fact in facts:
+        body = pack(fact)
+        line = find_only_line(fact)
+        if line is not None:
+            to_ledgers[partition_of(line, partitions)].append((line, RowKind.FACT, body))
+            continue
+        if isinstance(fact, Heartbeat):
+            key = source_key(fact.source)
+            to_ledgers[partition_of(key, partitions)].append((key, RowKind.FACT, body))
+            continue
+        named = references(fact)
+        subject = named.subject
+        if isinstance(subject, LineTarget):
+            line = subject.line_id
+            to_ledgers[partition_of(line, partitions)].append((line, RowKind.FACT, body))
+        elif subject is not None:
+            number = subject.number
+            to_links[partition_of(number, partitions)].append((number, RowKind.FACT, body))
+        for link in named.links:
+            row = (link.number, RowKind.LINK, _target(link.target).encode())
+            to_links[partition_of(link.number, partitions)].append(row)
 
 
 def _target(target: Target) -> str:
@@ -106,10 +109,10 @@ def _dead_letter(
     topic: str,
     partition: int,
     raw: Raw,
-    refused: Refused,
-    fact: Fact | None,
+    unsound: Unsound,
     header: TickHeader,
 ) -> DeadLetter:
+    refused, fact = unsound
     return DeadLetter(
         id=f"{topic}/{partition}/{raw.offset}",
         topic=topic,

@@ -42,6 +42,10 @@ class Row(NamedTuple):
     body: bytes
 
 
+RowValues = tuple[str, int, bytes]
+"""A row as it is written: the values of a `Row`, whose making would cost half a microsecond."""
+
+
 class TickHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What every stage must know of a tick; `inputs` counts the partitions of facts it cuts."""
 
@@ -86,7 +90,7 @@ _decoder = msgspec.msgpack.Decoder(Batch)
 
 
 def encode_batches(
-    tick: int, upstream: str, rows: Sequence[Row], header: TickHeader | None
+    tick: int, upstream: str, rows: Sequence[RowValues], header: TickHeader | None
 ) -> Iterator[bytes]:
     """The rows as batches, in order; with `header`, the last one is the punctuation."""
     encode = _encoder.encode
