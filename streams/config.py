@@ -19,7 +19,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from streams.settings import Settings, WebhookSettings
+from streams.settings import Settings
+from streams.sink_settings import MailboxSettings, WebhookSettings
 
 CONFIG_VARIABLE = "SLIPWATCH_CONFIG"
 PREFIX = "SLIPWATCH_"
@@ -223,14 +224,19 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
         name: _with_secret(hook, ("sinks", "webhooks", name), "secret", origins, problems)
         for name, hook in settings.sinks.webhooks.items()
     }
-    for name in ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file"):
-        file = getattr(kafka, name)
+    smtp = _with_secret(settings.sinks.smtp, ("sinks", "smtp"), "password", origins, problems)
+    files: list[tuple[tuple[str, ...], Path | None]] = [
+        (("kafka", name), getattr(kafka, name))
+        for name in ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
+    ]
+    files.append((("sinks", "smtp", "ca_file"), smtp.ca_file))
+    for place, file in files:
         if file is not None and not file.is_file():
-            origin = origins.get(("kafka", name), "default")
-            problems.append(f"{origin}: kafka.{name}: there is no file {file}")
+            origin = origins.get(place, "default")
+            problems.append(f"{origin}: {'.'.join(place)}: there is no file {file}")
     if problems:
         raise ConfigurationError(tuple(problems))
-    sinks = settings.sinks.model_copy(update={"webhooks": webhooks})
+    sinks = settings.sinks.model_copy(update={"webhooks": webhooks, "smtp": smtp})
     return settings.model_copy(update={"kafka": kafka, "sinks": sinks})
 
 
@@ -289,8 +295,8 @@ A wrong value stops a command with code 3 and one line for each problem: where i
 setting, what was found and what was expected. A name in the file that no setting has is an error; a
 variable that begins with `SLIPWATCH_` and that no setting reads is a warning.
 
-Secrets (`sasl_password`, `ssl_key_password`, `secret`) are never shown. Each can be given by a
-file instead, by the setting of the same name with `_file` behind it; not both at once.
+Secrets (`sasl_password`, `ssl_key_password`, `password`, `secret`) are never shown. Each can be
+given by a file instead, by the setting of the same name with `_file` behind it; not both at once.
 
 ```toml
 [kafka]
@@ -310,6 +316,14 @@ session_timeout_ms = 20000
 [sinks.webhooks.planners]
 url = "https://planning.example.com/slipwatch"
 secret_file = "/run/secrets/planners-webhook"
+
+[sinks.smtp]
+host = "mail.example.com"
+sender = "slipwatch@example.com"
+
+[sinks.mailboxes.nordic-desk]
+address = "nordic-desk@example.com"
+time_zone = "Europe/Oslo"
 ```
 
 The same Kafka settings go to both clients in a worker, librdkafka and aiokafka.
@@ -323,13 +337,15 @@ This table is made from `streams/settings.py` by `make docs`.
 
 def configuration_page() -> str:
     """docs/configuration.md: the text above, and a row for each setting."""
-    rows = [
-        f"| `{value.name}` | {'none' if value.value in (None, '') else f'`{value.value}`'} "
-        f"| {value.says} |"
-        for value in _show(Settings(), (), {})
-    ]
+    rows = [_row(value.name, value.value, value.says) for value in _show(Settings(), (), {})]
     rows += [
-        f"| `sinks.webhooks.NAME.{name}` | none | {field.description} |"
-        for name, field in WebhookSettings.model_fields.items()
+        _row(f"sinks.{table}.NAME.{name}", field.get_default(), field.description or "")
+        for table, model in (("webhooks", WebhookSettings), ("mailboxes", MailboxSettings))
+        for name, field in model.model_fields.items()
     ]
     return "\n".join((f"{PAGE_HEAD}| setting | default | what it is |", "|---|---|---|", *rows, ""))
+
+
+def _row(name: str, default: object, says: str) -> str:
+    shown = "none" if default in (None, "", PydanticUndefined) else f"`{default}`"
+    return f"| `{name}` | {shown} | {says} |"

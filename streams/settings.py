@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Port = Annotated[int, Field(ge=0, le=65_535)]
+from streams.sections import Port, Section
+from streams.sink_settings import SinkSettings
 
 
 class SecurityProtocol(enum.StrEnum):
@@ -52,12 +53,6 @@ class LogLevel(enum.StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class Section(BaseModel):
-    """A table of the file; a name that it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class KafkaSettings(Section):
@@ -258,36 +253,6 @@ class DeliverySettings(Section):
     def _backoff_grows(self) -> Self:
         if self.backoff_seconds_max < self.backoff_seconds_min:
             raise ValueError("backoff_seconds_max is smaller than backoff_seconds_min")
-        return self
-
-
-class WebhookSettings(Section):
-    """One webhook, signed as Standard Webhooks says. Its table's name is the sink's name."""
-
-    url: AnyHttpUrl = Field(description="Where to POST.")
-    secret: SecretStr | None = Field(
-        default=None, description="Signing secret, `whsec_` and base64."
-    )
-    secret_file: Path | None = Field(default=None, description="File that holds the secret.")
-
-    @model_validator(mode="after")
-    def _has_secret(self) -> Self:
-        if self.secret is None and self.secret_file is None:
-            raise ValueError("a webhook needs secret or secret_file: receivers check signatures")
-        return self
-
-
-class SinkSettings(Section):
-    """Where notifications can go beside the log, which is always there under the name `log`."""
-
-    webhooks: dict[str, WebhookSettings] = Field(
-        default_factory=dict, description="Webhooks by name; policies route to these names."
-    )
-
-    @model_validator(mode="after")
-    def _names_are_free(self) -> Self:
-        if "log" in self.webhooks:
-            raise ValueError("a webhook cannot be called `log`: that sink exists")
         return self
 
 

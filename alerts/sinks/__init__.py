@@ -6,15 +6,22 @@ decides.
 """
 
 from alerts.sinks.log import LogSink
+from alerts.sinks.mail import MailServer, MailSink
 from alerts.sinks.sink import Permanent, Recoverable, Sink
 from alerts.sinks.webhook import Secret, SecretRefused, WebhookSink
 
-SINKS: tuple[type[LogSink] | type[WebhookSink], ...] = (LogSink, WebhookSink)
+SINKS: tuple[type[LogSink] | type[MailSink] | type[WebhookSink], ...] = (
+    LogSink,
+    MailSink,
+    WebhookSink,
+)
 """Every kind of sink; each passes the contract in `tests/contract/test_sinks.py`."""
 
 __all__ = [
     "SINKS",
     "LogSink",
+    "MailServer",
+    "MailSink",
     "Permanent",
     "Recoverable",
     "Secret",

@@ -118,15 +118,7 @@ class WebhookSink:
             raise Recoverable(f"{self._host} did not answer in {self._timeout.total} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Recoverable(f"{self._host}: {type(error).__name__}") from error
-        self._judge(status, retry_after)
-
-    def _judge(self, status: int, retry_after: str | None) -> None:
-        if 200 <= status < 300:
-            return
-        answered = f"{self._host} answered {status}"
-        if status >= 500 or status in _WORTH_RETRYING:
-            raise Recoverable(answered, _pause_s(retry_after))
-        raise Permanent(answered)
+        judge(self._host, status, retry_after)
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -135,6 +127,16 @@ class WebhookSink:
             # aiohttp closes the transports of TLS connections one turn of the loop later.
             await asyncio.sleep(0)
             self._session = None
+
+
+def judge(host: str, status: int, retry_after: str | None) -> None:
+    """Returns for a 2xx; raises Recoverable or Permanent for every other answer."""
+    if 200 <= status < 300:
+        return
+    answered = f"{host} answered {status}"
+    if status >= 500 or status in _WORTH_RETRYING:
+        raise Recoverable(answered, _pause_s(retry_after))
+    raise Permanent(answered)
 
 
 def _pause_s(retry_after: str | None) -> float | None:

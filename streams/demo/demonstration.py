@@ -81,15 +81,20 @@ class Demonstration:
         self._stack = ExitStack()
         self._children: list[Child] = []
         self._handlers: dict[signal.Signals, Any] = {}
+        self._is_interrupted = False
         self._rates: deque[_Mark] = deque()
         self._shown = 0.0
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
-            self._handlers[number] = signal.signal(number, signal.default_int_handler)
+            self._handlers[number] = signal.signal(number, self._interrupt)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _interrupt(self, *_: object) -> None:
+        self._is_interrupted = True
+        raise KeyboardInterrupt
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         try:
             # A second Ctrl-C must not stop the stopping, which takes seconds at most.
             for number in SIGNALS:
@@ -98,6 +103,9 @@ class Demonstration:
             self._stack.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        if self._is_interrupted and not isinstance(error, KeyboardInterrupt):
+            # The Kafka client turns what is raised while it works into a SystemError.
+            raise KeyboardInterrupt from error
 
     def start(self) -> None:
         """Starts broker, worker and view, publishes network and policy, tells the past, and waits
@@ -180,6 +188,9 @@ class Demonstration:
 
     def _look(self, wait_seconds: float = STEP_SECONDS) -> None:
         """Takes in what is new on the topics, and looks after the processes."""
+        if self._is_interrupted:
+            # It was raised where the Kafka client works, which may swallow it.
+            raise KeyboardInterrupt
         self._follower.poll(wait_seconds)
         for child in self._children:
             child.check()

@@ -13,6 +13,7 @@ from tests.architecture.sources import PACKAGES, imported_names, modules, projec
 HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("alerts/sinks/", "streams/app/"),
     "aiokafka": ("streams/app/",),
+    "aiosmtplib": ("alerts/sinks/",),
     "click": ("streams/cli/",),
     "confluent_kafka": (
         "console/broker.py",

@@ -7,10 +7,11 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -21,9 +22,19 @@ from alerts.incidents import advance
 from alerts.judgement import judge
 from alerts.notices import decide, for_audience
 from alerts.policy import DEFAULT
-from alerts.sinks import SINKS, LogSink, Permanent, Recoverable, Secret, SecretRefused, Sink
+from alerts.sinks import (
+    SINKS,
+    LogSink,
+    MailSink,
+    Permanent,
+    Recoverable,
+    Secret,
+    SecretRefused,
+    Sink,
+)
 from alerts.sinks.webhook import WebhookSink
 from schemas.records import Notification, decode, encode
+from tests.postbox import Postbox, serving
 from tests.unit.alerts import scene
 
 SECRET = "whsec_c2xpcHdhdGNoIHNpZ25zIHdoYXQgaXQgc2VuZHM="
@@ -109,7 +120,18 @@ async def a_webhook() -> AsyncIterator[Sink]:
         yield webhook(receiver.url)
 
 
-MAKERS: dict[type[object], Callable[[], Any]] = {LogSink: a_log, WebhookSink: a_webhook}
+@asynccontextmanager
+async def a_mailbox() -> AsyncIterator[Sink]:
+    async with serving(Postbox()) as server:
+        keeps_secret = replace(server, password=SECRET)
+        yield MailSink(keeps_secret, "desk@example.com", ZoneInfo("Europe/Oslo"), clock)
+
+
+MAKERS: dict[type[object], Callable[[], Any]] = {
+    LogSink: a_log,
+    MailSink: a_mailbox,
+    WebhookSink: a_webhook,
+}
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -116,7 +116,7 @@ def test_ctrl_c_ends_everything_that_was_started(tmp_path: Path) -> None:
         assert len(processes_of(tmp_path)) == 2
         process.send_signal(signal.SIGINT)
         code, _, err = told(process)
-    assert code == Exit.INTERRUPTED
+    assert code == Exit.INTERRUPTED, err
     assert "Traceback" not in err
     assert processes_of(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

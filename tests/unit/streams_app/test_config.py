@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from pathlib import Path
 
 import pytest
 
 from streams.app.credentials import faust_credentials
+from streams.app.outlets import make_sinks
 from streams.clients import librdkafka_config
 from streams.config import MASK, ConfigurationError, load, show
 from streams.settings import Settings
@@ -190,3 +192,66 @@ def test_both_clients_are_told_the_same(tmp_path: Path) -> None:
     assert credentials.password == "pw"
     assert credentials.ssl_context.check_hostname is False
     assert faust_credentials(Settings().kafka) is None
+
+
+MAIL = """
+[sinks.smtp]
+host = "mail.example.com"
+sender = "slipwatch@example.com"
+{smtp}
+[sinks.mailboxes.desk]
+address = "desk@example.com"
+{mailbox}
+"""
+
+
+def test_a_mailbox_is_a_sink_and_its_password_comes_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "smtp-password"
+    secret.write_text(f"{SECRET}\n", encoding="utf-8")
+    smtp = f'username = "slipwatch"\npassword_file = "{secret}"'
+    loaded = load(written(tmp_path, MAIL.format(smtp=smtp, mailbox='time_zone = "Europe/Oslo"')))
+
+    assert loaded.settings.sinks.smtp.password is not None
+    assert loaded.settings.sinks.smtp.password.get_secret_value() == SECRET
+    sinks = make_sinks(loaded.settings, lambda: dt.datetime(2026, 3, 4, tzinfo=dt.UTC))
+    assert list(sinks) == ["log", "desk"]
+    assert SECRET not in repr(sinks) + repr(loaded) + repr(list(show(loaded)))
+
+
+@pytest.mark.parametrize(
+    ("smtp", "mailbox", "expected"),
+    [
+        ('username = "me"', "", "username and password (or password_file) are only good together"),
+        (
+            'username = "me"\npassword = "pw"\nsecurity = "none"',
+            "",
+            "a password would cross the network readable",
+        ),
+        ('ca_file = "/nowhere/ca.pem"', "", "sinks.smtp.ca_file: there is no file"),
+        ("", 'time_zone = "Norway/Oslo"', "time_zone is 'Norway/Oslo', expected a name of the tz"),
+        ("", '[sinks.mailboxes.log]\naddress = "a@b"', "a mailbox cannot be called `log`"),
+        ("", '[sinks.mailboxes.other]\naddress = "nobody"', "sinks.mailboxes.other.address"),
+        (
+            "",
+            '[sinks.webhooks.desk]\nurl = "http://127.0.0.1/"\nsecret = "whsec_x"',
+            "desk is the name of a webhook and of a mailbox",
+        ),
+    ],
+)
+def test_mail_settings_that_cannot_work_are_refused(
+    tmp_path: Path, smtp: str, mailbox: str, expected: str
+) -> None:
+    assert expected in problems_of(written(tmp_path, MAIL.format(smtp=smtp, mailbox=mailbox)))
+
+
+def test_mailboxes_need_a_server(tmp_path: Path) -> None:
+    text = '[sinks.mailboxes.desk]\naddress = "desk@example.com"\n'
+    assert "mailboxes need smtp.host and smtp.sender" in problems_of(written(tmp_path, text))
+
+
+def test_a_file_that_holds_no_certificates_is_refused(tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("no certificates", encoding="utf-8")
+    loaded = load(written(tmp_path, MAIL.format(smtp=f'ca_file = "{authorities}"', mailbox="")))
+    with pytest.raises(ConfigurationError, match="holds no certificates"):
+        make_sinks(loaded.settings, lambda: dt.datetime(2026, 3, 4, tzinfo=dt.UTC))
