@@ -26,7 +26,8 @@ TEXTS = [
     "", " ", "x", " x", "x ", "a b", "\t", "x\n", "\x00", "\u00a0x", "\u2028", "a\u200bb", "äß€",
     "|", "a|b", "a| b", "a |b", "||", "x" * limits.UNIT_LENGTH_MAX, "x" * 21, "x" * 200, "x" * 201,
     "ä" * 150, "x" * 2_000, "x" * 2_001, "/", "/a", "a/", "a/b", "a /b", "a/ b", "a/b/", "a//b",
-    "a/b#1", "#", "a#b", "ACME/1", "placed", "eta", "alive", "orders", "EUR", "eur", "EU1", "EU|", "EURO",
+    "a/b#1", "#", "a#b", "ACME/1", "placed", "eta", "alive", "orders", "EUR", "eur",
+    "EU1", "EU|", "EURO",
 ]  # fmt: skip
 NUMBERS = [
     *(bound + by for bound in (TIME_MIN, TIME_MAX, DAY_MIN, DAY_MAX) for by in (-1, 0, 1)),
@@ -72,10 +73,10 @@ def test_what_is_refused_is_doubtful(facts: list[Fact]) -> None:
     assert refused <= set(doubtful)
 
 
-@pytest.mark.parametrize("value", [*TEXTS, 0, *NUMBERS])
-def test_a_value_that_is_refused_is_doubtful_wherever_it_stands(value: str | int) -> None:
-    avro_types = ("string",) if isinstance(value, str) else ("long", "bytes")
-    for family in Family:
+@pytest.mark.parametrize("family", Family)
+def test_a_value_that_is_refused_is_doubtful_wherever_it_stands(family: Family) -> None:
+    for value in (*TEXTS, *NUMBERS):
+        avro_types = ("string",) if isinstance(value, str) else ("long", "bytes")
         fields = current_writer(family).fields
         names = [field.name for field in fields if field.avro_type in avro_types]
         facts = [
