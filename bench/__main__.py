@@ -56,7 +56,6 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     BUILD_DIRECTORY.mkdir(parents=True, exist_ok=True)
     repeat = options.repeat or (1 if options.short else 3)
-    results: dict[str, Sequence[Figure]] = {}
     failed: list[str] = []
     with (
         tempfile.TemporaryDirectory(dir=BUILD_DIRECTORY, prefix="run-") as folder,
@@ -65,11 +64,11 @@ def main(arguments: Sequence[str]) -> int:
         run = Run(options.short, repeat, ground, Path(folder))
         for benchmark in wanted:
             try:
-                results[benchmark.name] = _measure(run, benchmark)
+                run.results[benchmark.name] = _measure(run, benchmark)
             except BenchFailed as error:
                 sys.stderr.write(f"{benchmark.name} failed: {error}\n")
                 failed.append(benchmark.name)
-    _write(options, results)
+    _write(options, run.results)
     return 1 if failed else 0
 
 

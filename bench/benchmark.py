@@ -72,7 +72,8 @@ class Tally:
 class Run:
     """One call of `python -m bench`. `short` asks for the smallest size that proves it works.
 
-    `grown` keeps, by their number, the open lines that several benchmarks use (`bench.grown`).
+    `grown` keeps, by their number, the open lines that several benchmarks use (`bench.grown`);
+    `results` what was measured so far, by benchmark.
     """
 
     short: bool
@@ -80,6 +81,7 @@ class Run:
     ground: Ground
     folder: Path
     grown: dict[int, object] = field(default_factory=dict)
+    results: dict[str, Sequence[Figure]] = field(default_factory=dict)
     began_s: float = field(default_factory=time.monotonic)
 
     def size(self, usual: int, short: int) -> int:

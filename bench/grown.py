@@ -52,10 +52,10 @@ class Grown:
         self, run: Run, tick_ms: int, *, name: str = "bench",
         settings: Mapping[str, str] | None = None,
     ) -> WorkerProcess:  # fmt: skip
-        """A worker on these lines."""
+        """A worker on these lines; it shares them by the newer of Kafka's group protocols."""
         return WorkerProcess(
             self.place, run.folder, tick_ms=tick_ms, clock=self.clock_path, name=name,
-            settings=settings,
+            settings={"ENGINE__GROUP_PROTOCOL": "consumer", **(settings or {})},
         )  # fmt: skip
 
     def _grow(self, run: Run) -> Growth:

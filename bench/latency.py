@@ -4,10 +4,15 @@ A worker process ticks by the machine's clock. Facts about slipping lines are se
 of committed records, in this process, notes when the alerts of a tick can be read. The log stamps
 each tick when it is appended (the `ticks` topic keeps the broker's time), so both ends are told by
 the clock of one machine. Ticks that changed no alert are not counted.
+
+One rate is half of what the pipeline takes in from a backlog. The shortest tick that holds is found
+by asking for ticks as often as can be: one is in flight at a time, so the time between them is what
+a tick takes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +21,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
+from bench import pipeline
 from bench.benchmark import Benchmark, Figure, Run, Tally
 from bench.ground import PARTITIONS, BenchFailed, Place, lacks_kafka
 from bench.slips import LiveSlips, slip_network
@@ -25,12 +31,14 @@ from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
 
 RATES = (500, 5_000)
-SECONDS = 30
-SHORT_SECONDS = 4
+SECONDS = 15
+SHORT_SECONDS = 3
 SHORT_RATES = (500,)
-WARM_UP_S = 5
+WARM_UP_S = 4
 SHORT_WARM_UP_S = 1
 TICK_MS = 100
+TICK_MS_MIN = 20
+"""The shortest that can be asked for."""
 SEND_EVERY_S = 0.01
 CATCH_UP_S = 20.0
 """How long the last facts may take to come through; what comes later is not counted."""
@@ -127,27 +135,51 @@ def send_for(seconds: float, sender: SteadySender, reader: AlertReader) -> None:
         reader.poll(SEND_EVERY_S)
 
 
+@dataclass(frozen=True)
+class Load:
+    """Facts a second, the tick that is asked for, and how the figures are called."""
+
+    name: str
+    rate: int
+    tick_ms: int = TICK_MS
+
+
 def measure(run: Run) -> Sequence[Figure]:
     """Percentiles of tick to alert and of fact to alert, for each rate."""
     tally = Tally()
+    if run.short:
+        loads = [Load(f"{rate:,}/s", rate) for rate in SHORT_RATES]
+    else:
+        half = int(throughput(run) / 2)
+        loads = [Load(f"{rate:,}/s", rate) for rate in RATES]
+        loads += [
+            Load("half the throughput", half),
+            Load(f"{RATES[-1]:,}/s, shortest ticks", RATES[-1], TICK_MS_MIN),
+        ]
     for number in range(run.repeat):
-        for rate in SHORT_RATES if run.short else RATES:
-            run.say(f"latency {number + 1}/{run.repeat}: {rate} facts a second")
+        for load in loads:
+            run.say(f"latency {number + 1}/{run.repeat}: {load.name}, {load.rate:,} facts a second")
             with run.ground.place("latency") as place:
-                _measure_rate(run, place, rate, tally)
+                _measure_load(run, place, load, tally)
     return tally.figures()
 
 
-def _measure_rate(run: Run, place: Place, rate: int, tally: Tally) -> None:
+def throughput(run: Run) -> float:
+    """Facts a second that the pipeline takes in from a backlog, measured now if it was not yet."""
+    figures = run.results.get(pipeline.BENCHMARK.name)
+    if figures is None:
+        figures = pipeline.measure(dataclasses.replace(run, repeat=1))
+    return next(each.median for each in figures if each.name == f"{pipeline.OURS}: rate")
+
+
+def _measure_load(run: Run, place: Place, load: Load, tally: Tally) -> None:
     place.publish(slip_network())
     reader, watch = AlertReader(place), Watch(place)
     warm_up = run.size(WARM_UP_S, SHORT_WARM_UP_S)
     try:
-        with WorkerProcess(place, run.folder, tick_ms=TICK_MS, clock=None) as worker:
-            while watch.tick is None:
-                watch.poll()
-                worker.check()
-            sender = SteadySender(place, rate)
+        with WorkerProcess(place, run.folder, tick_ms=load.tick_ms, clock=None) as worker:
+            watch.wait(lambda: watch.tick is not None, [worker], "the first tick")
+            sender = SteadySender(place, load.rate)
             send_for(warm_up, sender, reader)
             while not reader.seen.readable_s:
                 worker.check()
@@ -166,13 +198,13 @@ def _measure_rate(run: Run, place: Place, rate: int, tally: Tally) -> None:
     finally:
         reader.close()
         watch.close()
-    _add(tally, rate, reader.seen, sender, (began, ended))
-    tally.add(f"{rate}/s: behind at the end", "s", behind / rate)
-    tally.add(f"{rate}/s: CPU of the worker", "µs/fact", cpu / sent * 1e6)
+    _add(tally, load, reader.seen, sender, (began, ended))
+    tally.add(f"{load.name}: behind at the end", "s", behind / load.rate)
+    tally.add(f"{load.name}: CPU of the worker", "µs/fact", cpu / sent * 1e6)
 
 
 def _add(
-    tally: Tally, rate: int, seen: Seen, sender: SteadySender, between: tuple[float, float]
+    tally: Tally, load: Load, seen: Seen, sender: SteadySender, between: tuple[float, float]
 ) -> None:
     """The figures of the ticks that were appended in that time and changed alerts."""
     begins, ends = between
@@ -181,18 +213,24 @@ def _add(
         if n in seen.appended_s and begins <= seen.appended_s[n] <= ends
     ]  # fmt: skip
     if not ticks:
-        raise BenchFailed(f"at {rate} facts a second no tick changed an alert")
-    from_tick = sorted(seen.readable_s[n] - seen.appended_s[n] for n in ticks)
-    from_fact = sorted(
-        seen.readable_s[n] - sent_s for n in ticks for sent_s in _sent_in(seen, sender, n)
-    )
-    gaps = sorted(seen.appended_s[n] - seen.appended_s[n - 1] for n in ticks if n > ticks[0])
-    for name, values in (("tick to alert", from_tick), ("fact to alert", from_fact)):
+        raise BenchFailed(f"at {load.rate} facts a second no tick changed an alert")
+    tally.add(f"{load.name}: rate", "facts/s", load.rate)
+    from_tick = [seen.readable_s[n] - seen.appended_s[n] for n in ticks]
+    from_fact = [seen.readable_s[n] - sent_s for n in ticks for sent_s in _sent_in(seen, sender, n)]
+    all_ticks = sorted(seen.appended_s)
+    gaps = [
+        seen.appended_s[n] - seen.appended_s[n - 1]
+        for n in all_ticks
+        if n - 1 in seen.appended_s and begins <= seen.appended_s[n] <= ends
+    ]
+    for name, values in (
+        ("tick to alert", from_tick), ("fact to alert", from_fact), ("between ticks", gaps)
+    ):  # fmt: skip
+        values.sort()
         for percent in (50, 95, 99):
-            value = values[min(len(values) - 1, len(values) * percent // 100)] * 1_000
-            tally.add(f"{rate}/s: {name} p{percent}", "ms", value)
-    if gaps:
-        tally.add(f"{rate}/s: between ticks p50", "ms", gaps[len(gaps) // 2] * 1_000)
+            if values:
+                value = values[min(len(values) - 1, len(values) * percent // 100)] * 1_000
+                tally.add(f"{load.name}: {name} p{percent}", "ms", value)
 
 
 def _cut_by(seen: Seen, n: int) -> int:
@@ -214,8 +252,8 @@ def _sent_in(seen: Seen, sender: SteadySender, n: int) -> list[float]:
 
 BENCHMARK = Benchmark(
     "latency",
-    f"tick to readable alerts at {' and '.join(f'{rate:,}' for rate in RATES)} facts a second, "
-    f"a tick each {TICK_MS} ms",
+    f"tick to readable alerts at {', '.join(f'{rate:,}' for rate in RATES)} facts a second and at "
+    f"half of what is taken in from a backlog, a tick each {TICK_MS} ms",
     measure,
     lacks_kafka,
 )

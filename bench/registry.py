@@ -1,6 +1,6 @@
 """All benchmarks, in the order in which they run."""
 
-from bench import codec, latency, local, pipeline, scaling, slipjoin
+from bench import codec, latency, local, memory, pipeline, restore, scaling, slipjoin, ticks
 from bench.benchmark import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -9,5 +9,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     pipeline.BENCHMARK,
     latency.BENCHMARK,
     scaling.BENCHMARK,
+    restore.BENCHMARK,
+    memory.BENCHMARK,
+    ticks.BENCHMARK,
     slipjoin.BENCHMARK,
 )

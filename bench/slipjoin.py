@@ -24,7 +24,7 @@ import msgspec
 from bench.apart import run_apart
 from bench.benchmark import Benchmark, Figure, Run, Tally
 from bench.floor import measure_floor
-from bench.ground import BenchFailed, Place, lacks_kafka
+from bench.ground import BenchFailed, Place, Sendable, lacks_kafka
 from bench.ledgers import run_ledgers
 from bench.peers_setup import Peer, faust_peer, kafka_streams_peer, lacks_peers, quix_peer
 from bench.slips import (
@@ -97,21 +97,23 @@ def measure(run: Run) -> Sequence[Figure]:
                     _add(tally, FLOOR, Took(*floor), "")
                     _add(tally, OURS, _run_ours(run, place, count), FLOOR)
                     _check(OURS, digest(_our_statuses(place)), count)
-            if share == 1:
-                with run.ground.place("ledgers") as place:
-                    run.say(f"slipjoin {number + 1}/{run.repeat}: through {LEDGERS}")
-                    place.load(facts)
-                    place.publish(slip_network(), join_policy())
-                    told_at = join_told_at(count)
-                    alone = run_apart(
-                        run_ledgers, place.bootstrap, place.prefix, told_at, TICK_MS, len(facts)
-                    )
-                    _add(tally, LEDGERS, Took(*alone), OURS)
                 for peer, peer_share in peers:
                     if peer_share == share:
                         run.say(f"{say} through {peer.name}")
                         _run_peer(run, place, peer, count, tally)
+        run.say(f"slipjoin {number + 1}/{run.repeat}: {len(facts):,} facts through {LEDGERS}")
+        _measure_ledgers(run, facts, lines, tally)
     return tally.figures()
+
+
+def _measure_ledgers(run: Run, facts: Sequence[Sendable], lines: int, tally: Tally) -> None:
+    with run.ground.place("ledgers") as place:
+        place.load(facts)
+        place.publish(slip_network(), join_policy())
+        alone = run_apart(
+            run_ledgers, place.bootstrap, place.prefix, join_told_at(lines), TICK_MS, len(facts)
+        )
+        _add(tally, LEDGERS, Took(*alone), OURS)
 
 
 def _add(tally: Tally, name: str, took: Took, beside: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from bench.cpu import cpu_seconds, resident_bytes
 from bench.ground import PARTITIONS, STOP_S, WAIT_S, BenchFailed, Place
@@ -197,3 +198,29 @@ class WorkerProcess:
 def wait_until(watch: Watch, worker: WorkerProcess, facts: int) -> None:
     """Waits until all facts went through all stages; BenchFailed when they do not in time."""
     watch.wait(lambda: watch.has_done(facts), [worker], f"{facts} facts went through all stages")
+
+
+def appended_s(place: Place, topic: str) -> list[float]:
+    """When the log took each committed record of a topic of one partition; seconds since 1970."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": place.bootstrap,
+            "group.id": "bench-moments",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    consumer.assign([TopicPartition(place.prefix + topic, 0, 0)])
+    moments: list[float] = []
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        for message in consumer.consume(1_000, 0.5):
+            error = message.error()
+            if error is None:
+                moments.append(message.timestamp()[1] / 1_000)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - as librdkafka names it
+                consumer.close()
+                return moments
+    raise BenchFailed(f"{topic} could not be read to its end")
