@@ -29,7 +29,7 @@ from streams.publishing import Publication, split
 from streams.settings import KafkaSettings, TopicSettings
 from topology.network import Network, encode
 
-WAIT_S = 45.0
+WAIT_S = 120.0
 PARTITIONS = 4
 
 

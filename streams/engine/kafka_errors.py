@@ -103,8 +103,8 @@ def records_of(messages: Sequence[Message], prefix: str) -> list[Record]:
             raise OffsetGone(
                 f"records of {message.topic()}/{message.partition()} that must be read are gone "
                 f"({error.str()})",
-                "Lengthen the topic's retention; to accept the loss, choose a new prefix and "
-                "rebuild from what is left.",
+                "Lengthen the topic's retention; to accept the loss, rebuild from what is left, as "
+                "docs/operations.md says.",
             )
         if error.fatal():
             raise translate(error)

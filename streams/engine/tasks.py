@@ -87,9 +87,15 @@ class Tasks:
 
 def _check_offset(partition: Partition, offset: int, begin: int) -> None:
     if offset < begin:
+        then = (
+            "Facts were deleted before they were read. Lengthen the topic's retention; to accept "
+            "the loss, rebuild from what is left, as docs/operations.md says."
+            if partition.topic in FACT_TOPICS
+            else "What one stage hands to the next is kept for days, and no worker ran for longer. "
+            "The facts are there: rebuild from them, as docs/operations.md says."
+        )
         raise OffsetGone(
             f"{partition.topic}/{partition.number} begins at offset {begin}, but this "
             f"installation has only taken it in up to {offset}",
-            "Records were deleted before they were read. Lengthen the topic's retention; "
-            "to accept the loss, choose a new prefix and rebuild from what is left.",
+            then,
         )

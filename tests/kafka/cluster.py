@@ -91,7 +91,8 @@ class KafkaCluster:
     Use as a context manager, or call both. A node that was killed or stopped keeps its data and
     its ports; `restart` brings it back. If this process dies, the brokers die with it. Settings in
     `settings` go over the ones chosen here. With three brokers the internal topics have three
-    replicas and need two in sync, so that one broker may be missing.
+    replicas and need two in sync, so that one broker may be missing. Clients of a single broker are
+    sent to `advertised_port` if there is one, a proxy's, and the broker talks to itself elsewhere.
     """
 
     def __init__(
@@ -101,13 +102,16 @@ class KafkaCluster:
         *,
         group_times: GroupTimes | None = None,
         settings: dict[str, str] | None = None,
+        advertised_port: int | None = None,
         java_options: Sequence[str] = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"),
     ) -> None:
         self._directory = directory
         self._group_times = group_times or GroupTimes()
         self._settings = settings or {}
         self._java_options = tuple(java_options)
-        ports = _free_ports(2 * brokers)
+        ports = _free_ports(2 * brokers + 1)
+        if advertised_port is not None:
+            self._settings = {**_advertised(ports, advertised_port), **self._settings}
         self._nodes = tuple(
             _Node(
                 number=index + 1,
@@ -291,6 +295,24 @@ class KafkaCluster:
             "num.network.threads": "2",
             "num.io.threads": "4",
         }
+
+
+def _advertised(ports: Sequence[int], advertised_port: int) -> dict[str, str]:
+    """Settings of a single broker on `ports` (its own, its controller's, its inner one)."""
+    own, controller, inner = ports
+    return {
+        "listeners": (
+            f"PLAINTEXT://127.0.0.1:{own},INNER://127.0.0.1:{inner},"
+            f"CONTROLLER://127.0.0.1:{controller}"
+        ),
+        "advertised.listeners": (
+            f"PLAINTEXT://127.0.0.1:{advertised_port},INNER://127.0.0.1:{inner}"
+        ),
+        "inter.broker.listener.name": "INNER",
+        "listener.security.protocol.map": (
+            "PLAINTEXT:PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        ),
+    }
 
 
 def _lists_brokers(admin: AdminClient, expected: set[int]) -> bool:
