@@ -66,7 +66,7 @@ def decode_bodies(writer: Writer, bodies: list[bytes]) -> Decoded | None:
                 return None
             raws = column.to_list()
             # Of the same few amounts, again and again.
-            amounts = {raw: decode_decimal(raw) for raw in set(raws) if raw is not None}
+            amounts = {raw: decode_decimal(raw) for raw in dict.fromkeys(raws) if raw is not None}
             rows.append(map(amounts.get, raws))
         else:
             rows.append(column.to_list())
