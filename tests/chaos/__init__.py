@@ -21,7 +21,7 @@ A storm is written in five lines, and every test of survival here is one:
 - `world`    the topics, the network, and a policy under which most orders alarm somebody.
 - `load`     seeded simulator facts in beats of six hours, 100 alerts and more a day.
 - `oracle`   what a reader of committed records finds equals what the local engine computes from the
-  same log, byte for byte; and no key was written twice in one tick on any topic for readers.
+  same log, byte for byte; and nothing was said twice on any raw topic.
 - `kills`    the plan of the rounds of kill -9, from a seed; `test_kills` runs them.
 
 Names of storms' tests: `test_storms*.py`. Each prints its seed; the same seed is the same plan, not

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from schemas.ticks import WORKER_STAGE
 from schemas.units import HOUR_MS, MINUTE_MS, UtcMillis, millis
 from streams.engine.clock import FileClock
 from streams.engine.flow import LAST_STAGE
@@ -90,4 +91,22 @@ class Load:
             until(is_done, f"{what} settles", seconds)
         except AssertionError as error:
             told = "\n".join(f"== {each.name}\n{each.output()[-1_500:]}" for each in crew)
-            raise AssertionError(f"{error}\n{told}") from error
+            raise AssertionError(f"{error}\n{self.standing()}\n{told}") from error
+
+    def standing(self) -> str:
+        """Where time stands, and which partitions hold it up."""
+        control = self._world.control()
+        control.poll()
+        tick = control.tick
+        if tick is None:
+            return "there is no tick"
+        behind = [
+            f"{key} at {each.tick}" + (f" (within {each.within})" if each.within else "")
+            for key, each in sorted(control.progress.items())
+            if each.stage != WORKER_STAGE and each.tick < tick.n
+        ]
+        return (
+            f"tick {tick.n} by {tick.ticker}, {millis(tick.at) - self.at} ms past the last beat, "
+            f"complete {tick.complete}, pending {control.pending(tick.n)}; "
+            f"behind: {', '.join(behind) or 'nobody'}"
+        )

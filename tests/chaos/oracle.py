@@ -2,7 +2,7 @@
 
 `judge` reads what a reader of committed records finds and compares it with what the local engine
 computes from the same facts, ticks and versions (`slipwatch audit`). Beside that it looks at the
-raw topics, before any compaction: no key may have been written twice in one tick.
+raw topics, before any compaction: nothing may have been said twice.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ from streams.engine.recorded import read_committed
 from streams.replay.audit import audit
 from tests.worlds import KafkaWorld
 
-ONCE_TOPICS = ("decisions", "alerts", "order-status", "notifications", "feeds")
-"""Topics on which a key has one record a tick at most."""
+IDENTITIES: dict[str, tuple[str, ...]] = {
+    "decisions": ("tick", "kind", "recipient"),
+    "notifications": ("notification_id",),
+    "alerts": ("tick",),
+    "order-status": ("tick",),
+    "feeds": ("tick",),
+}
+"""What, beside its key, a record has alone: a second one says the same thing twice."""
 
 
 class Wrong(AssertionError):
@@ -44,10 +50,6 @@ class Verdict:
             f"{self.decisions} decisions, {self.alerts} changes of alerts and "
             f"{self.notifications} notifications, each once"
         )
-
-
-class _Told(msgspec.Struct):
-    tick: int
 
 
 class Tail:
@@ -78,29 +80,29 @@ class Tail:
         self._log.close()
 
 
-def tick_of(record: Record) -> int | None:
-    """The tick that wrote a record for readers; None if it does not say."""
+def identity(topic: str, record: Record) -> tuple[object, ...]:
+    """What nobody may have written before: the key, and what `IDENTITIES` adds to it."""
     value = record.value()
-    if value is not None:
-        return msgspec.json.decode(value, type=_Told).tick
-    headers = dict(record.headers() or ())  # type: ignore[attr-defined]
-    told = headers.get(TOMBSTONE_TICK_HEADER)
-    return int(told) if told is not None else None
+    if value is None:
+        headers = dict(record.headers() or ())  # type: ignore[attr-defined]
+        return (record.key(), headers.get(TOMBSTONE_TICK_HEADER))
+    said = msgspec.json.decode(value)
+    return (record.key(), *(said.get(name) for name in IDENTITIES[topic]))
 
 
 def twice(world: KafkaWorld) -> Iterator[str]:
-    """Each key that was written more than once in one tick, in words."""
+    """Each thing that was said more than once, in words."""
     log = world.log()
     try:
-        for topic in ONCE_TOPICS:
+        for topic in IDENTITIES:
             count = log.partition_counts([topic])[topic]
             partitions = [Partition(topic, number) for number in range(count)]
             written = Counter(
-                (record.key(), tick_of(record)) for _, record in read_committed(log, partitions)
+                identity(topic, record) for _, record in read_committed(log, partitions)
             )
-            for (key, tick), times in written.items():
+            for what, times in written.items():
                 if times > 1:
-                    yield f"{topic}: {(key or b'').decode()} {times} times in tick {tick}"
+                    yield f"{topic}: {what} {times} times"
     finally:
         log.close()
 
@@ -120,7 +122,7 @@ def judge(world: KafkaWorld) -> Verdict:
         raise Wrong(f"{found.difference_count} records differ:\n{listed}")
     repeated = list(twice(world))
     if repeated:
-        raise Wrong(f"{len(repeated)} keys were written twice:\n" + "\n".join(repeated[:20]))
+        raise Wrong(f"{len(repeated)} things were said twice:\n" + "\n".join(repeated[:20]))
     counts = {
         topic: sum(value is not None for _, _, value in world.read(topic))
         for topic in ("decisions", "alerts", "notifications")
