@@ -15,8 +15,11 @@ from pathlib import Path
 from streams.app import process
 from streams.cli import main
 from streams.engine.observation import WorkerSettings
+from tests.chaos import next_release
 from tests.chaos.fuse import FACTS_VARIABLE, FUSE_VARIABLE, KEYS_VARIABLE, Fuse
 
+RELEASE_VARIABLE = "STORM_RELEASE"
+"""`next` for a worker of the release after this one (`next_release`)."""
 ORPHANED = 70
 
 
@@ -29,6 +32,8 @@ def _end_with_the_test() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_test, daemon=True).start()
+    if os.environ.get(RELEASE_VARIABLE) == "next":
+        next_release.become()
     vars(process)["WorkerSettings"] = functools.partial(
         WorkerSettings,
         failpoint=Fuse(Path(os.environ[FUSE_VARIABLE])).burn,
