@@ -69,10 +69,14 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
     step = next_step_of(view, limit_hours * HOUR_MS)
     blind_feed = None if step is None else blind(view, step.feeds)
     standing, turns_at = standing_of(view, findings, blind_feed)
-    moments = [each.next_fire_at for each in verdicts]
-    moments.append(turns_at)
+    now = ctx.now
+    moments = [at for each in verdicts if (at := each.next_fire_at) is not None and at > now]
+    if turns_at is not None and turns_at > now:
+        moments.append(turns_at)
     if not is_over:
-        moments.append(scope.until if ctx.complete else ctx.now + 1)
+        until = scope.until if ctx.complete else now + 1
+        if until is not None and until > now:
+            moments.append(until)
     return Judgement(
         verdicts,
         findings,
@@ -80,7 +84,7 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
         standing,
         step,
         blind_feed,
-        min([at for at in moments if at is not None and at > ctx.now], default=None),
+        min(moments, default=None),
         feeds_of(view, step),
         waits,
         view,

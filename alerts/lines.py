@@ -152,8 +152,11 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def is_delivered(self) -> bool:
         """Every leg is delivered and together they account for the wanted quantity."""
-        if not self.legs or any(leg.delivered is None for leg in self.legs):
+        if not self.legs:
             return False
+        for leg in self.legs:
+            if leg.delivered is None:
+                return False
         return self.received + self.short >= self.wanted
 
 

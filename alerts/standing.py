@@ -52,12 +52,14 @@ def progress_of(view: LineView) -> Progress:
         return Progress.CLOSED
     if line.is_delivered:
         return Progress.DELIVERED
-    if any(view.has_reached(leg) for leg in view.moving):
-        return Progress.ARRIVED
+    for leg in view.moving:
+        if view.has_reached(leg):
+            return Progress.ARRIVED
     if view.has_shipped:
         return Progress.SHIPPED
-    if any(leg.packed_news is not None for leg in line.legs):
-        return Progress.PACKED
+    for leg in line.legs:
+        if leg.packed_news is not None:
+            return Progress.PACKED
     return Progress.PLACED if line.confirmed_news is None else Progress.CONFIRMED
 
 

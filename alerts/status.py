@@ -25,6 +25,7 @@ from schemas.units import UtcMillis, calendar_date, decimal, instant
 from topology.network import Network
 
 PLAIN_RECORDS_MAX = 1_024
+AMOUNTS_MAX = 4_096
 
 
 def status_record(
@@ -33,6 +34,7 @@ def status_record(
     """The line as readers of `order-status` see it."""
     line, view = context.line, judgement.view
     expected, step = judgement.expected, judgement.next_step
+    first = _statement(view, line.first_confirmed)
     return OrderStatus(
         line_id=line.line_id,
         order_ref=line.order_ref,
@@ -50,8 +52,10 @@ def status_record(
         ship_to=line.ship_to,
         quantities=_quantities(line),
         requested=_statement(view, line.requested),
-        first_confirmed=_statement(view, line.first_confirmed),
-        last_confirmed=_statement(view, line.last_confirmed),
+        first_confirmed=first,
+        last_confirmed=first
+        if line.last_confirmed == line.first_confirmed
+        else _statement(view, line.last_confirmed),
         expected=None
         if expected is None
         else Expected(
@@ -75,17 +79,20 @@ def status_record(
 
 def _quantities(line: LineSummary) -> Quantities:
     return Quantities(
-        ordered=decimal(line.ordered),
-        confirmed=decimal(line.confirmed),
-        shipped=decimal(line.shipped),
-        in_transit=decimal(line.in_transit),
-        delivered=decimal(line.delivered),
-        damaged=decimal(line.damaged),
-        short=decimal(line.short),
-        over=decimal(line.over),
-        returned=decimal(line.returned),
-        cancelled=decimal(line.cancelled),
+        ordered=_amount(line.ordered),
+        confirmed=_amount(line.confirmed),
+        shipped=_amount(line.shipped),
+        in_transit=_amount(line.in_transit),
+        delivered=_amount(line.delivered),
+        damaged=_amount(line.damaged),
+        short=_amount(line.short),
+        over=_amount(line.over),
+        returned=_amount(line.returned),
+        cancelled=_amount(line.cancelled),
     )
+
+
+_amount = lru_cache(AMOUNTS_MAX)(decimal)
 
 
 def _statement(view: LineView, told: Told | None) -> Statement | None:
@@ -101,8 +108,8 @@ def _statement(view: LineView, told: Told | None) -> Statement | None:
 
 
 def _parties(line: LineSummary) -> tuple[str, ...]:
-    named = {line.buyer, line.supplier, *(leg.carrier for leg in line.legs)}
-    return tuple(sorted(each for each in named if each))
+    named = {line.buyer, line.supplier, *[leg.carrier for leg in line.legs]}
+    return tuple(sorted([each for each in named if each]))
 
 
 def verdict_records(context: LineContext, verdicts: Iterable[RuleVerdict]) -> tuple[Verdict, ...]:
@@ -112,15 +119,15 @@ def verdict_records(context: LineContext, verdicts: Iterable[RuleVerdict]) -> tu
 
 
 def _verdict_record(verdict: RuleVerdict, version: str, unit: str | None) -> Verdict:
-    if verdict.value is None and verdict.finding is None and verdict.next_fire_at is None:
-        return _plain_record(verdict, version)
+    if not verdict.value and verdict.finding is None and verdict.next_fire_at is None:
+        return _plain_record(verdict, version, unit)
     return texts.verdict_record(verdict, version, unit)
 
 
 @lru_cache(PLAIN_RECORDS_MAX)
-def _plain_record(verdict: RuleVerdict, version: str) -> Verdict:
-    """Of a verdict without figures, as most are: there are few of them, however many lines."""
-    return texts.verdict_record(verdict, version)
+def _plain_record(verdict: RuleVerdict, version: str, unit: str | None) -> Verdict:
+    """Of a verdict with no figure but nought, as most are: there are few, however many lines."""
+    return texts.verdict_record(verdict, version, unit)
 
 
 def feed_verdict_records(

@@ -275,25 +275,26 @@ def why(
     standing: Standing, view: LineView, findings: Sequence[Finding], blind_feed: Blind | None
 ) -> str:
     """Why a line stands as it does: one sentence, and one on what is missing of deliveries."""
-    told, lacks = _why(standing, view, findings, blind_feed), _lacking(view.line)
+    lacks = _lacking(view.line)
+    told = _why(standing, view, findings, blind_feed, lacks)
     return f"{told} {lacks}." if lacks and standing is not Standing.ON_TIME else told
 
 
 def _why(
-    standing: Standing, view: LineView, findings: Sequence[Finding], blind_feed: Blind | None
+    standing: Standing, view: LineView, findings: Sequence[Finding], blind: Blind | None, lacks: str
 ) -> str:
     match standing:
         case Standing.ENDED:
             return _ended(view.line)
         case Standing.BLIND:
-            feed = blind_feed.feed if blind_feed is not None else UNKNOWN
-            since = blind_feed.since if blind_feed is not None else None
+            feed = blind.feed if blind is not None else UNKNOWN
+            since = blind.since if blind is not None else None
             heard = f"has been silent since {moment(since)}" if since else "was never heard"
             return f"Nobody can tell: {feed}, which should tell what is next, {heard}."
         case Standing.UNKNOWN:
             return "Nothing has been promised yet."
         case Standing.ON_TIME:
-            return _on_time(view)
+            return _on_time(view, lacks)
         case Standing.LATE | Standing.AT_RISK:
             for rule in _TELLING_FIRST:
                 for finding in findings:
@@ -324,8 +325,8 @@ def _ended(line: LineSummary) -> str:
     return "Nothing more is expected."
 
 
-def _on_time(view: LineView) -> str:
-    promise, lacks = view.promise, _lacking(view.line)
+def _on_time(view: LineView, lacks: str) -> str:
+    promise = view.promise
     nothing = "nothing told speaks against " + (f"the rest. {lacks}." if lacks else "it.")
     if promise is None:
         return nothing[0].upper() + nothing[1:]
@@ -340,11 +341,11 @@ def _on_time(view: LineView) -> str:
 def _lacking(line: LineSummary) -> str:
     """What deliveries that were told of did not bring, or brought damaged, and nothing made up for
     since; "" for nothing."""
-    missing = min(
-        sum(leg.missing for leg in line.legs if leg.delivered is not None),
-        max(0, line.wanted - line.received),
-    )
-    damaged = min(line.damaged, max(0, line.wanted - line.delivered))
+    missing = sum([leg.missing for leg in line.legs if leg.delivered is not None])
+    missing = min(missing, line.wanted - line.received)
+    damaged = min(line.damaged, line.wanted - line.delivered)
+    if missing <= 0 and damaged <= 0:
+        return ""
     said = [
         f"{amount(lost, line.unit)} of {amount(line.wanted, line.unit)} are {word}"
         for lost, word in ((missing, "missing"), (damaged, "damaged"))

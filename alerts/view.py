@@ -166,21 +166,26 @@ class LineView(msgspec.Struct, frozen=True, eq=False, dict=True):
     @derived
     def waiting(self) -> Part | None:
         """The part that falls due first of those that have not left yet."""
-        return next((part for part in self.parts if part.stage is Stage.WAITING), None)
+        for part in self.parts:
+            if part.stage is Stage.WAITING:
+                return part
+        return None
 
     @derived
     def open_parts(self) -> tuple[tuple[Part, Arrival | None], ...]:
         """The parts that are not delivered, each with when its leg is expected, if known."""
         return tuple(
-            (part, None if part.leg is None else self.arrival(part.leg))
-            for part in self.parts
-            if part.stage is not Stage.DELIVERED
+            [
+                (part, None if part.leg is None else self.arrival(part.leg))
+                for part in self.parts
+                if part.stage is not Stage.DELIVERED
+            ]
         )
 
     @derived
     def moving(self) -> tuple[Leg, ...]:
         """The legs that have left and are not delivered."""
-        return tuple(leg for leg in self.line.legs if stage_of(leg) is Stage.MOVING)
+        return tuple([leg for leg in self.line.legs if stage_of(leg) is Stage.MOVING])
 
     @derived
     def has_shipped(self) -> bool:

@@ -88,8 +88,9 @@ def delivered_over(view: LineView, settings: Settings) -> Answer:
     legs = _delivered(view)
     said = [(leg, leg.over) for leg in legs]
     line = view.line
-    beyond = line.received - line.wanted if line.wanted else 0
-    if legs and beyond > sum(amount for _, amount in said):
+    wanted = line.wanted
+    beyond = line.received - wanted if wanted else 0
+    if legs and beyond > sum([amount for _, amount in said]):
         said = [(legs[-1], beyond)]
     return _quantity_answer(view, settings, said)
 
@@ -119,10 +120,10 @@ def _quantity_answer(
     if not amounts:
         return _NOT_DELIVERED
     hit = [(leg, amount) for leg, amount in amounts if amount > 0]
-    total = sum(amount for _, amount in hit)
     tolerance = settings.limits["tolerance_percent"]
     if not hit:
         return Silence("none", 0, tolerance)
+    total = sum([amount for _, amount in hit])
     wanted = view.line.wanted
     if total * 100 <= tolerance.value * wanted:
         return Silence("within_tolerance", total, tolerance)

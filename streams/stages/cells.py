@@ -297,8 +297,15 @@ def _changed(
     """The verdicts that are not the same as before, in the order of the rules."""
     if not before:
         return tuple(after)
-    old = set(before)
-    return tuple(verdict for verdict in after if verdict not in old)
+    if len(before) == len(after):
+        # Nearly always of the same rules: comparing side by side spares hashing them all.
+        differ = [new for old, new in zip(before, after, strict=True) if new != old]
+        if not differ:
+            return ()
+    else:
+        differ = list(after)
+    old = {each.rule: each for each in before}
+    return tuple([new for new in differ if old.get(new.rule) != new])
 
 
 def _decision(subject: str, records: tuple[Verdict, ...], tick: TickContext) -> Decision:
@@ -321,6 +328,8 @@ def _state_findings(
 ) -> None:
     """Tells the incidents what no longer holds and what newly holds. A finding that moved to
     another incident is withdrawn there and stated here."""
+    if not before and not after:
+        return
     now = {(finding.key, finding.rule): finding for finding in after}
     for finding in before:
         if (finding.key, finding.rule) not in now:

@@ -8,17 +8,13 @@ stay dates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 
-from alerts.lines import Happened, Leg, LineSummary, Schedule, Told
+from alerts.lines import Happened, LineSummary, Schedule, Told
 from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, split_line_id
 from schemas.units import DAY_MS, Quantity, UtcMillis
-
-
-def canonical(fact: Fact) -> tuple[UtcMillis, UtcMillis, str, str]:
-    """Sort key of the canonical order of facts."""
-    return (fact.occurred_at, fact.recorded_at, fact.source, fact.event_id)
+from streams.stages.legs import canonical, legs_of, totals_of
 
 
 def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
@@ -27,40 +23,43 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
     Cost: about a microsecond a fact.
     """
     order_ref, line = split_line_id(line_id)
-    orders = [fact for fact in facts if isinstance(fact, OrderFact)]
-    shipments = [fact for fact in facts if isinstance(fact, ShipmentFact)]
     terms = _Terms()
     confirmations: dict[str, list[OrderFact]] = {}
-    for fact in orders:
-        if fact.kind == "confirmed":
-            confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
-        terms.take(fact)
-    groups = list(confirmations.values())
-    promises = [promise for group in groups for promise in _tellings(group)]
-    last = max(groups, key=lambda group: canonical(group[-1]), default=[])
-    legs = tuple(_leg(name, told) for name, told in _by_shipment(shipments).items())
+    shipments: list[ShipmentFact] = []
+    sources: set[str] = set()
+    for fact in facts:
+        sources.add(fact.source)
+        if isinstance(fact, ShipmentFact):
+            shipments.append(fact)
+        elif isinstance(fact, OrderFact):
+            if fact.kind == "confirmed":
+                confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
+            terms.take(fact)
+    last, promises = _confirmed(list(confirmations.values()))
+    legs = legs_of(shipments)
     cancelled = terms.cancelled
-    delivered_known = sum(leg.delivered_quantity or 0 for leg in legs)
     if terms.cancelled_whole:
+        delivered_known = sum([leg.delivered_quantity or 0 for leg in legs])
         cancelled = max(cancelled, terms.ordered - delivered_known)
-    totals = _totals(legs, max(0, terms.ordered - cancelled))
-    latest = facts[-1] if facts else None
-    schedules = _schedules(last)
+    totals = totals_of(legs, max(0, terms.ordered - cancelled))
+    schedules = _schedules(last) if last else []
+    confirmed_news = _news(last[-1]) if last else None
     rejected = terms.rejected
     if rejected is not None and last and last[-1].occurred_at > rejected.at:
         rejected = None
+    text = terms.text
     return LineSummary(
         line_id=line_id,
         order_ref=order_ref,
         line=line,
-        buyer=terms.text.get("buyer"),
-        supplier=terms.text.get("supplier"),
-        item=terms.text.get("item"),
-        ship_from=terms.text.get("ship_from"),
-        ship_to=terms.text.get("ship_to"),
-        unit=terms.text.get("unit"),
+        buyer=text[0],
+        supplier=text[1],
+        item=text[2],
+        ship_from=text[3],
+        ship_to=text[4],
+        unit=text[5],
         value_minor=terms.value_minor,
-        currency=terms.text.get("currency"),
+        currency=text[6],
         ordered=terms.ordered,
         confirmed=_confirmed_quantity(schedules, terms.ordered),
         shipped=totals.shipped,
@@ -77,14 +76,14 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
         schedules=tuple(schedules),
         promise_count=_changes(promises),
         placed=terms.placed,
-        confirmed_news=_news(last[-1]) if last else None,
+        confirmed_news=confirmed_news,
         rejected=rejected,
         cancelled_news=terms.cancelled_news,
         closed=terms.closed,
         legs=legs,
-        supplier_ref=terms.text.get("supplier_ref"),
-        sources=tuple(sorted({fact.source for fact in facts})),
-        last_news=_news(latest) if latest is not None else None,
+        supplier_ref=text[7],
+        sources=tuple(sorted(sources)),
+        last_news=_news(facts[-1]) if facts else None,
         fact_count=len(facts),
     )
 
@@ -99,14 +98,15 @@ _TERM_FIELDS = (
     "currency",
     "supplier_ref",
 )
-_terms_of = attrgetter(*_TERM_FIELDS)
+_terms_of: attrgetter[tuple[str | None, ...]] = attrgetter(*_TERM_FIELDS)
+_UNSAID: tuple[str | None, ...] = (None,) * len(_TERM_FIELDS)
 
 
 @dataclass(slots=True)
 class _Terms:
-    """What was ordered, as the facts so far say."""
+    """What was ordered, as the facts so far say; `text` holds the fields of `_TERM_FIELDS`."""
 
-    text: dict[str, str] = field(default_factory=dict)
+    text: tuple[str | None, ...] = _UNSAID
     ordered: Quantity = 0
     value_minor: int | None = None
     requested: Told | None = None
@@ -120,11 +120,14 @@ class _Terms:
     def take(self, fact: OrderFact) -> None:
         """One more fact. A confirmation says nothing of what was ordered beyond what is unsaid."""
         kind = fact.kind
-        states = kind in ("placed", "changed")
-        text = self.text
-        for name, value in zip(_TERM_FIELDS, _terms_of(fact), strict=True):
-            if value is not None and (states or name not in text):
-                text[name] = value
+        states = kind in {"placed", "changed"}
+        said = _terms_of(fact)
+        if self.text is _UNSAID:
+            self.text = said
+        elif said != _UNSAID:
+            newer, older = (said, self.text) if states else (self.text, said)
+            pairs = zip(newer, older, strict=True)
+            self.text = tuple([new if new is not None else old for new, old in pairs])
         if states:
             self._state(fact)
         elif kind == "rejected":
@@ -156,8 +159,9 @@ class _Terms:
 
 
 def _news(fact: Fact) -> Happened:
-    site = fact.site if isinstance(fact, ShipmentFact) else None
-    reason = None if isinstance(fact, Heartbeat) else fact.reason
+    if isinstance(fact, OrderFact):
+        return Happened(fact.occurred_at, None, fact.source, fact.recorded_at, fact.reason)
+    site, reason = (None, None) if isinstance(fact, Heartbeat) else (fact.site, fact.reason)
     return Happened(fact.occurred_at, site, fact.source, fact.recorded_at, reason)
 
 
@@ -170,6 +174,14 @@ def _latest_moment(promise: Told) -> UtcMillis:
     if promise.at is not None:
         return promise.at
     return ((promise.on or 0) + 1) * DAY_MS - 1
+
+
+def _confirmed(groups: Sequence[list[OrderFact]]) -> tuple[list[OrderFact], list[Told]]:
+    """The confirmation that holds, and all baselines that confirmations set, first to last."""
+    if len(groups) == 1:
+        return groups[0], _tellings(groups[0])
+    last = max(groups, key=lambda group: canonical(group[-1]), default=[])
+    return last, [promise for group in groups for promise in _tellings(group)]
 
 
 def _schedules(group: Sequence[OrderFact]) -> list[Schedule]:
@@ -226,153 +238,3 @@ def _confirmed_quantity(schedules: Sequence[Schedule], ordered: Quantity) -> Qua
             return ordered
         total += schedule.quantity
     return total
-
-
-def _by_shipment(facts: Sequence[ShipmentFact]) -> dict[str, list[ShipmentFact]]:
-    """The facts of each leg, legs in the order of their names.
-
-    A carrier's number that some fact names beside a shipment's is another name of that shipment.
-    A fact that names only the line belongs to the line's one shipment if there is just one.
-    """
-    if not facts:
-        return {}
-    names = sorted(
-        [
-            (fact.carrier_ref, fact.shipment_ref)
-            for fact in facts
-            if fact.carrier_ref is not None and fact.shipment_ref is not None
-        ]
-    )
-    shipment_of = dict(reversed(names))
-    legs: dict[str, list[ShipmentFact]] = {}
-    for fact in facts:
-        name = fact.shipment_ref
-        if name is None and fact.carrier_ref is not None:
-            name = shipment_of.get(fact.carrier_ref, fact.carrier_ref)
-        legs.setdefault(name or "", []).append(fact)
-    if "" in legs and len(legs) == 2:
-        (name,) = (name for name in legs if name)
-        legs = {name: sorted(legs[""] + legs[name], key=canonical)}
-    return legs if len(legs) == 1 else {name: legs[name] for name in sorted(legs)}
-
-
-@dataclass(slots=True)
-class _LegParts:
-    """A leg in the making."""
-
-    carrier: str | None = None
-    mode: str | None = None
-    packed: Quantity | None = None
-    packed_news: Happened | None = None
-    departed: Happened | None = None
-    arrived: Happened | None = None
-    stop: int | None = None
-    eta: Told | None = None
-    exception: Happened | None = None
-    delivered: Happened | None = None
-    quantity: Quantity = 0
-    quantity_known: bool = True
-    short: Quantity = 0
-    over: Quantity = 0
-    damaged: Quantity = 0
-    returned: Quantity = 0
-    last_news: Happened | None = None
-    held_up: Happened | None = None
-
-
-def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
-    parts = _LegParts()
-    for fact in facts:
-        _take(parts, fact)
-    delivered_quantity = None
-    if parts.delivered is not None and parts.quantity_known:
-        delivered_quantity = parts.quantity
-    return Leg(
-        name,
-        parts.carrier,
-        parts.mode,
-        parts.packed,
-        parts.packed_news,
-        parts.departed,
-        parts.arrived,
-        parts.stop,
-        parts.eta,
-        parts.exception,
-        parts.delivered,
-        delivered_quantity,
-        parts.short,
-        parts.over,
-        parts.damaged,
-        parts.returned,
-        parts.last_news,
-        parts.held_up,
-    )
-
-
-def _take(parts: _LegParts, fact: ShipmentFact) -> None:
-    news = _news(fact)
-    parts.last_news = news
-    parts.carrier = fact.carrier or parts.carrier
-    parts.mode = fact.mode or parts.mode
-    names_line = fact.line is not None or fact.supplier_line is not None
-    kind = fact.kind
-    if kind == "packed":
-        parts.packed, parts.packed_news = fact.quantity, news
-    elif kind == "departed":
-        parts.departed = parts.departed or news
-    elif kind == "arrived":
-        parts.arrived, parts.stop = news, fact.stop
-    elif kind == "exception":
-        parts.exception = None if fact.resolved else news
-        parts.held_up = parts.held_up if fact.resolved else news
-    elif kind == "returned":
-        if names_line:
-            parts.returned += fact.quantity or 0
-    elif kind == "delivered":
-        parts.delivered = news
-        if names_line and fact.quantity is not None:
-            parts.quantity += fact.quantity
-        else:
-            parts.quantity_known = False
-        if names_line:
-            parts.short += fact.short or 0
-            parts.over += fact.over or 0
-            parts.damaged += fact.damaged or 0
-    if fact.eta_at is not None or fact.eta_on is not None:
-        parts.eta = Told(fact.eta_on, fact.eta_at, fact.source, fact.recorded_at, fact.occurred_at)
-
-
-@dataclass(slots=True)
-class _Totals:
-    shipped: Quantity = 0
-    in_transit: Quantity = 0
-    delivered: Quantity = 0
-
-
-def _totals(legs: Sequence[Leg], wanted: Quantity) -> _Totals:
-    """Sums over legs. A leg of unsaid quantity carries what the others leave of `wanted`."""
-    totals = _Totals()
-    said = sum(
-        leg.packed if leg.packed is not None else (leg.delivered_quantity or 0) for leg in legs
-    )
-    rest = max(0, wanted - said)
-    for leg in legs:
-        amount = leg.packed
-        if amount is None:
-            amount = leg.delivered_quantity
-            if amount is None:
-                amount, rest = rest, 0
-            else:
-                amount += leg.short + leg.damaged
-        totals.shipped += amount
-        if leg.delivered is not None:
-            whole = leg.delivered_quantity
-            if whole is None:
-                whole = max(0, amount - leg.short - leg.damaged)
-            totals.delivered += whole
-            left = amount - whole - leg.short - leg.damaged
-        else:
-            left = amount
-        if leg.departed is not None and left > 0:
-            totals.in_transit += left
-    return totals

@@ -20,8 +20,9 @@ from schemas.codec import unpack
 from schemas.facts import Fact, Heartbeat, ShipmentFact
 from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_line
 from schemas.units import DAY_MS, UtcMillis
-from streams.stages.fold import canonical, fold
+from streams.stages.fold import fold
 from streams.stages.keys import cells_of, is_source, part, source_key
+from streams.stages.legs import canonical
 from streams.stages.links import refuse
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
