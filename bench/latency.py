@@ -31,10 +31,10 @@ from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
 
 RATES = (500, 5_000)
-SECONDS = 15
+SECONDS = 12
 SHORT_SECONDS = 3
 SHORT_RATES = (500,)
-WARM_UP_S = 4
+WARM_UP_S = 3
 SHORT_WARM_UP_S = 1
 TICK_MS = 100
 TICK_MS_MIN = 20

@@ -27,6 +27,9 @@ SHARED_LINES = 100_000
 SHORT_SHARED_LINES = 1_000
 TICK_MS = 100
 SETTLE_S = 1.5
+SHORT_TRANSACTION_MS = 5_000
+"""In the short form a crashed worker's transaction ends sooner than by default."""
+WORKER_MEMORY = "memory of the worker that restored"
 
 
 def measure(run: Run) -> Sequence[Figure]:
@@ -50,7 +53,7 @@ def _measure_restore(run: Run, chain: Grown, tally: Tally) -> None:
         watch.wait_for_crew(worker)
         seconds = time.monotonic() - began
         restored = worker.restorations()
-        cpu = worker.cpu_seconds()
+        cpu, memory = worker.cpu_seconds(), worker.resident_bytes()
     watch.close()
     restoring = sum(each.seconds for each in restored)
     records = sum(each.records for each in restored)
@@ -59,6 +62,7 @@ def _measure_restore(run: Run, chain: Grown, tally: Tally) -> None:
     tally.add(f"{name}: records read back", "records", records)
     tally.add(f"{name}: records read back", "records/s", records / max(restoring, 0.001))
     tally.add(f"{name}: CPU until ticks", "s", cpu)
+    tally.add(WORKER_MEMORY, "MiB", memory / 2**20)
 
 
 class _Crew:
@@ -71,7 +75,11 @@ class _Crew:
 
     def start(self, name: str) -> WorkerProcess:
         """One more worker."""
-        return self._stack.enter_context(self._chain.worker(self._run, TICK_MS, name=name))
+        settings = {}
+        if self._run.short:
+            settings["ENGINE__TRANSACTION_TIMEOUT_MS"] = str(SHORT_TRANSACTION_MS)
+        worker = self._chain.worker(self._run, TICK_MS, name=name, settings=settings)
+        return self._stack.enter_context(worker)
 
     def settle(self, *workers: WorkerProcess) -> None:
         """Returns when these share the partitions."""

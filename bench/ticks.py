@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from bench.benchmark import Benchmark, Figure, Run, Tally
-from bench.ground import Place, lacks_kafka
+from bench.ground import BenchFailed, lacks_kafka
 from bench.grown import PROMISED_AT, Grown, grown
 from bench.scaling import lines_name
 from bench.slips import slip_network
@@ -24,8 +24,7 @@ SHORT_PENDING = 1_000
 DUE = 100_000
 SHORT_DUE = 1_000
 TICK_MS = 100
-DUE_TICK_MS = 1_000
-WINDOW_S = 8.0
+WINDOW_S = 6.0
 SHORT_WINDOW_S = 1.0
 EMPTY = "nothing pending: CPU of a tick"
 
@@ -72,37 +71,28 @@ def _add_idle(
 
 
 def _measure_due(run: Run, chain: Grown, tally: Tally) -> None:
-    watch = Watch(chain.place)
-    with chain.worker(run, DUE_TICK_MS) as worker:
+    watch, due_at = Watch(chain.place), PROMISED_AT - 1
+    with chain.worker(run, TICK_MS) as worker:
         watch.wait_for_crew(worker)
-        alerts = chain.place.written()["alerts"]
-        quiet_to, cpu = watch.tick_done(), worker.cpu_seconds()
-        since = appended_s(chain.place, "ticks")[-1]
-        chain.clock.set(PROMISED_AT - 1)
-        watch.wait(
-            lambda: watch.tick_done() > quiet_to + 1, [worker], "the tick with all that is due"
-        )
+        alerts, cpu = chain.place.written()["alerts"], worker.cpu_seconds()
+        chain.clock.set(due_at)
+        watch.wait(lambda: watch.tick_at >= due_at, [worker], "the tick with all that is due")
+        n = watch.number
+        watch.wait(lambda: watch.tick_done() >= n, [worker], "all that is due is done")
         cpu = worker.cpu_seconds() - cpu
+        watch.wait(lambda: watch.number > n, [worker], "the tick after that")
     watch.close()
     name = f"{lines_name(chain.lines)} due"
-    began, ended = _span(chain.place, since)
-    signs = [
-        began,
-        *(at for at in appended_s(chain.place, "progress") if began < at < ended),
-        ended,
-    ]
+    began, ended = appended_s(chain.place, "ticks")[n - 1 : n + 1]
+    progress = appended_s(chain.place, "progress")
+    signs = [began, *(at for at in progress if began < at < ended), ended]
     gaps = [later - earlier for earlier, later in itertools.pairwise(signs)]
+    written = chain.place.written()["alerts"] - alerts
+    if written < chain.lines:
+        raise BenchFailed(f"{chain.lines} lines were due and only {written} alerts written")
     tally.add(f"{name}: until the next tick", "s", ended - began)
     tally.add(f"{name}: longest gap", "s", max(gaps))
     tally.add(f"{name}: CPU", "µs/line", cpu / chain.lines * 1e6)
-    written = chain.place.written()["alerts"] - alerts
-    tally.add(f"{name}: alerts and markers", "per line", written / chain.lines)
-
-
-def _span(place: Place, since: float) -> tuple[float, float]:
-    """The two ticks after that moment that lie farthest apart: the work lies between them."""
-    moments = [at for at in appended_s(place, "ticks") if at >= since]
-    return max(itertools.pairwise(moments), key=lambda pair: pair[1] - pair[0])
 
 
 BENCHMARK = Benchmark(

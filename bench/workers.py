@@ -19,6 +19,7 @@ from bench.cpu import cpu_seconds, resident_bytes
 from bench.ground import PARTITIONS, STOP_S, WAIT_S, BenchFailed, Place
 from schemas.ticks import WORKER_STAGE, Tick
 from schemas.topics import FACT_TOPICS
+from schemas.units import UtcMillis, millis
 from streams.app.engine_host import STATE_RESTORED
 from streams.engine.control import Control
 from streams.engine.flow import LAST_STAGE
@@ -48,6 +49,16 @@ class Watch:
     def tick(self) -> Tick | None:
         """The latest tick."""
         return self._control.tick
+
+    @property
+    def number(self) -> int:
+        """The number of the latest tick; 0 before the first."""
+        return self._control.tick.n if self._control.tick is not None else 0
+
+    @property
+    def tick_at(self) -> UtcMillis:
+        """The time of the latest tick."""
+        return millis(self._control.tick.at) if self._control.tick is not None else 0
 
     def poll(self) -> None:
         """Takes in what is new."""
@@ -95,14 +106,20 @@ class Watch:
                 raise BenchFailed(f"{what}: not so after {WAIT_S:.0f} s")
 
     def wait_for_crew(self, *workers: WorkerProcess) -> None:
-        """Returns when ticks pass and each of these workers, and no other, has a part in them."""
+        """Returns when ticks pass and these workers, and no other, share the partitions: those of
+        one number in one hand, since the group may move them one after the other."""
         wanted = {worker.owner for worker in workers}
         first = self.tick_done()
         self.wait(
-            lambda: self.tick_done() > first + 1 and set(self.owners().values()) == wanted,
+            lambda: self.tick_done() > first + 1 and self._is_shared_by(wanted),
             workers,
             f"{len(workers)} workers share the partitions",
         )
+
+    def _is_shared_by(self, wanted: set[str]) -> bool:
+        owners = self.owners()
+        by_number = {(key.rpartition("/")[2], owner) for key, owner in owners.items()}
+        return set(owners.values()) == wanted and len(by_number) == PARTITIONS
 
     def close(self) -> None:
         """Reads no more."""
