@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
+from collections.abc import Iterable
+from operator import attrgetter
 
 import msgspec
 
 from schemas.codec import FactDecoder
 from schemas.ticks import StageProgress, Tick
 from schemas.units import instant
-from streams.engine.log import Partition, Record
+from streams.engine.log import Entry, Partition
 from streams.engine.task import Written, batches, for_readers, progress_record
 from streams.stages import intake
 from streams.stages.intake import Raw, take_in
@@ -33,7 +35,7 @@ class IntakeTask:
         self._partitions = partitions
         self._decoder = decoder
         self._worker = worker
-        self._raws: deque[Raw] = deque()
+        self._raws: list[Raw] = []
         self._progress = progress or StageProgress(
             stage=intake.NAME, topic=source.topic, partition=source.number, tick=0,
             offset=begin_offset,
@@ -70,14 +72,16 @@ class IntakeTask:
         """The offset up to which the partition has been read, past markers of transactions."""
         return self._position
 
-    def accept(self, record: Record) -> None:
-        """One record of facts. A record that was accepted before is skipped."""
-        offset = record.offset()
-        if offset < self._read_to:
-            return
-        self._read_to = offset + 1
-        self._position = max(self._position, offset + 1)
-        self._raws.append(Raw(offset, record.key(), record.value()))
+    def accept(self, records: Iterable[Entry]) -> None:
+        """Records of facts, in order. One that was accepted before is skipped."""
+        read_to = self._read_to
+        raws = [Raw(record.offset(), record.key(), record.value()) for record in records]
+        if raws and raws[0].offset < read_to:
+            raws = [raw for raw in raws if raw.offset >= read_to]
+        if raws:
+            self._raws += raws
+            self._read_to = raws[-1].offset + 1
+            self._position = max(self._position, self._read_to)
 
     def reached(self, position: int) -> None:
         """Reading has come this far, which may be past the last record."""
@@ -109,18 +113,14 @@ class IntakeTask:
         """Takes in up to `facts_max` more records before the cut."""
         end = self.cut(tick)
         assert end is not None, "ready() said that the tick knows this partition"
-        raws: list[Raw] = []
-        for raw in self._raws:
-            if raw.offset >= end or len(raws) >= facts_max:
-                break
-            raws.append(raw)
+        before = bisect_left(self._raws, end, key=attrgetter("offset"))
+        raws = self._raws[: min(before, facts_max)]
         header = TickHeader.of(tick)
         out = Outputs(self._partitions)
         counts = take_in(self.input.topic, self.input.number, raws, header, self._decoder, out)
         self._taken = len(raws)
         self.last_counts = (counts.facts, counts.refused)
-        left = len(raws) < len(self._raws) and self._raws[len(raws)].offset < end
-        finished = self._position >= end and not left
+        finished = self._position >= end and len(raws) == before
         self._next_progress = msgspec.structs.replace(
             self._progress,
             tick=tick.n if finished else self._progress.tick,
@@ -138,8 +138,7 @@ class IntakeTask:
 
     def committed(self) -> None:
         """The transaction with the last `run`'s records is in the log."""
-        for _ in range(self._taken):
-            self._raws.popleft()
+        del self._raws[: self._taken]
         self._taken = 0
         self._progress = self._next_progress
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -16,8 +16,22 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from streams.engine.kafka_errors import CALL_TIMEOUT_S, records_of, refuses_protocol, translate
-from streams.engine.log import Headers, LogError, Partition, Rebalance, Record, TransactionAborted
+from streams.engine.kafka_errors import (
+    CALL_TIMEOUT_S,
+    let_pass,
+    records_of,
+    refuses_protocol,
+    translate,
+)
+from streams.engine.log import (
+    Entry,
+    Headers,
+    LogError,
+    Partition,
+    Rebalance,
+    Record,
+    TransactionAborted,
+)
 
 
 def _consume(consumer: Consumer, records_max: int, timeout_s: float) -> list[Message]:
@@ -91,7 +105,7 @@ class KafkaGroupConsumer:
             else:
                 consumer.unassign()
 
-    def consume(self, records_max: int, timeout_s: float) -> Sequence[Record]:
+    def consume(self, records_max: int, timeout_s: float) -> Mapping[Partition, Sequence[Entry]]:
         """Takes part in rebalances, then reads."""
         messages = _consume(self._consumer, records_max, timeout_s)
         if self._failure is not None:
@@ -100,8 +114,22 @@ class KafkaGroupConsumer:
         if self._may_fall_back and self._incremental and any(map(refuses_protocol, messages)):
             self._consumer.close()
             self._join("classic")
-            return []
-        return records_of(messages, self._prefix)
+            return {}
+        found: dict[tuple[str | None, int | None], list[Message]] = {}
+        for message in messages:
+            if message.error() is not None:
+                let_pass(message)
+                continue
+            where = (message.topic(), message.partition())
+            if where in found:
+                found[where].append(message)
+            else:
+                found[where] = [message]
+        prefix_length = len(self._prefix)
+        return {
+            Partition((topic or "")[prefix_length:], number or 0): cast("list[Entry]", records)
+            for (topic, number), records in found.items()
+        }
 
     def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
         """Where reading stands; a partition of which nothing was read yet is left out."""

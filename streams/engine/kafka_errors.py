@@ -24,6 +24,7 @@ _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
     KafkaError._RESOLVE,
+    KafkaError._NOENT,  # What is said of a partition without a leader, such as one just added.
     KafkaError._WAIT_COORD,
     KafkaError._MAX_POLL_EXCEEDED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -95,22 +96,28 @@ def records_of(messages: Sequence[Message], prefix: str) -> list[Record]:
     good: list[Record] = []
     length = len(prefix)
     for message in messages:
-        error = message.error()
-        if error is None:
+        if message.error() is not None:
+            let_pass(message)
+        else:
             good.append(Renamed(message, length) if length else message)  # type: ignore[arg-type]
-            continue
-        if error.code() in _GONE:
-            raise OffsetGone(
-                f"records of {message.topic()}/{message.partition()} that must be read are gone "
-                f"({error.str()})",
-                "Lengthen the topic's retention; to accept the loss, rebuild from what is left, as "
-                "docs/operations.md says.",
-            )
-        if error.fatal():
-            raise translate(error)
-        if error.code() not in _PASSING:
-            raise LogError(f"reading {message.topic()} failed: {error.str()}")
     return good
+
+
+def let_pass(message: Message) -> None:
+    """Raises for a message that is no record but an error, unless the error passes by itself."""
+    error = message.error()
+    if error is None or error.code() in _PASSING:
+        return
+    if error.code() in _GONE:
+        raise OffsetGone(
+            f"records of {message.topic()}/{message.partition()} that must be read are gone "
+            f"({error.str()})",
+            "Lengthen the topic's retention; to accept the loss, rebuild from what is left, as "
+            "docs/operations.md says.",
+        )
+    if error.fatal():
+        raise translate(error)
+    raise LogError(f"reading {message.topic()} failed: {error.str()}")
 
 
 def refuses_protocol(message: Message) -> bool:

@@ -20,14 +20,19 @@ class Partition(NamedTuple):
     number: int
 
 
-class Record(Protocol):
-    """One record read; `value()` None is a tombstone."""
+class Entry(Protocol):
+    """One record read from a partition that is known; `value()` None is a tombstone."""
 
-    def topic(self) -> str: ...
-    def partition(self) -> int: ...
     def offset(self) -> int: ...
     def key(self) -> bytes | None: ...
     def value(self) -> bytes | None: ...
+
+
+class Record(Entry, Protocol):
+    """One record read, which knows where it lay."""
+
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
 
 
 class LogError(Exception):
@@ -68,7 +73,11 @@ class Rebalance(Protocol):
 class GroupConsumer(Protocol):
     """A member of the consumer group that shares the partitions; reads committed records only."""
 
-    def consume(self, records_max: int, timeout_s: float) -> Sequence[Record]: ...
+    def consume(self, records_max: int, timeout_s: float) -> Mapping[Partition, Sequence[Entry]]:
+        """What was read, by partition, each in the order of its offsets; at most `records_max`
+        records and one."""
+        ...
+
     def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
         """The next offset of each, past aborted records and markers; only for those begun."""
         ...

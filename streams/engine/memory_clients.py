@@ -10,6 +10,14 @@ from streams.engine.memory_broker import MemoryBroker
 from streams.engine.memory_parts import Member, MemoryRecord, Transaction
 
 
+def by_partition(records: Iterable[MemoryRecord]) -> dict[Partition, list[MemoryRecord]]:
+    """The records of each partition, in the order in which they came."""
+    found: dict[Partition, list[MemoryRecord]] = {}
+    for record in records:
+        found.setdefault(Partition(record.topic(), record.partition()), []).append(record)
+    return found
+
+
 class MemoryConsumer:
     """A member of a group."""
 
@@ -25,13 +33,15 @@ class MemoryConsumer:
         """The member's name in the group."""
         return self._member.name
 
-    def consume(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
+    def consume(
+        self, records_max: int, timeout_s: float
+    ) -> Mapping[Partition, Sequence[MemoryRecord]]:
         """Takes part in a rebalance if there is one, then reads."""
         self._settle()
         records = self._log.fetch(self._positions, records_max, self._paused)
         if not records and timeout_s > 0:
             self._log.wait(timeout_s)
-        return records
+        return by_partition(records)
 
     def _settle(self) -> None:
         group = self._log.groups[self._group]

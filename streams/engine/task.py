@@ -19,7 +19,7 @@ from alerts.policy import Policy
 from schemas.records import encode
 from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
 from schemas.units import instant
-from streams.engine.log import Headers, LogError, Partition, Record
+from streams.engine.log import Entry, Headers, LogError, Partition
 from streams.engine.parking import PARKED_TOPIC, Parking
 from streams.stages.rows import Row, TickHeader, decode_batch, encode_batches
 from streams.stages.stage import Outputs, Stage, TickContext
@@ -157,8 +157,12 @@ class KeyedTask:
             )
         self.stage.restored(self.store)
 
-    def accept(self, record: Record) -> None:
-        """One record of the input. Rows of ticks that are done already are skipped."""
+    def accept(self, records: Iterable[Entry]) -> None:
+        """Records of the input, in order. Rows of ticks that are done already are skipped."""
+        for record in records:
+            self._accept(record)
+
+    def _accept(self, record: Entry) -> None:
         offset = record.offset()
         if offset < self._next_offset:
             return

@@ -193,13 +193,11 @@ class Worker(Rebalance):
     def step(self, timeout_s: float) -> bool:
         """One turn of the loop; says whether anything was done."""
         assert self._consumer is not None, "open() comes first"
-        records = self._consumer.consume(self._settings.records_max, timeout_s)
-        intake, keyed = self._tasks.intake, self._tasks.keyed
-        for record in records:
-            partition = (record.topic(), record.partition())
-            task = intake.get(partition) or keyed.get(partition)  # type: ignore[call-overload]
+        read = self._consumer.consume(self._settings.records_max, timeout_s)
+        for partition, records in read.items():
+            task = self._tasks.intake.get(partition) or self._tasks.keyed.get(partition)
             if task is not None:
-                task.accept(record)
+                task.accept(records)
         self.control.poll()
         if (failure := self._ticking.failure()) is not None:
             self._tell(failure)
@@ -207,7 +205,7 @@ class Worker(Rebalance):
         did = self._work()
         self._tell_restoring()
         self._hold_back()
-        return bool(records) or did or restored
+        return bool(read) or did or restored
 
     def _restore(self) -> bool:
         for restoration in list(self._restorations):

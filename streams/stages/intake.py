@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
@@ -28,7 +27,7 @@ NAME = "intake"
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Raw(NamedTuple):
+class Raw(msgspec.Struct, frozen=True, gc=False):
     """One record of a topic of facts, as it was read."""
 
     offset: int

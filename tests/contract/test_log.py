@@ -11,11 +11,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
 from streams.engine.log import (
+    Entry,
     Fenced,
     GroupConsumer,
     Log,
     Partition,
-    Record,
     TransactionAborted,
     TransactionalProducer,
 )
@@ -49,7 +49,7 @@ class Member:
 
     def __init__(self, log: Log, group: str) -> None:
         self.mine: dict[Partition, int] = {}
-        self.seen: list[Record] = []
+        self.seen: list[tuple[Partition, Entry]] = []
         self.consumer: GroupConsumer = log.group_consumer(group, ["a", "b"], self)
 
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -62,7 +62,8 @@ class Member:
             self.mine.pop(partition, None)
 
     def turn(self) -> None:
-        self.seen += self.consumer.consume(100, 0.05)
+        for partition, records in self.consumer.consume(100, 0.05).items():
+            self.seen += [(partition, record) for record in records]
 
 
 def until(claim: Callable[[], Any], *members: Member) -> None:
@@ -164,7 +165,7 @@ def test_partitions_begin_paused_where_the_owner_says(log: Log) -> None:
     assert not member.seen
     member.consumer.resume(sorted(member.mine))
     until(lambda: member.seen, member)
-    assert [record.value() for record in member.seen] == [b"1"]
+    assert [record.value() for _, record in member.seen] == [b"1"]
 
 
 def test_partitions_of_equal_number_go_to_the_same_member(log: Log) -> None:
@@ -209,5 +210,5 @@ def test_positions_pass_markers_and_aborted_records(log: Log) -> None:
     high = log.end_offsets([a0])[a0].high
     assert high == 4
     until(lambda: member.consumer.positions([a0]).get(a0) == high, member)
-    assert [record.value() for record in member.seen] == [b"1"]
+    assert [record.value() for _, record in member.seen] == [b"1"]
     member.consumer.close()

@@ -23,7 +23,7 @@ from streams.engine.log import (
     Rebalance,
     TransactionAborted,
 )
-from streams.engine.memory_clients import MemoryConsumer, MemoryReader
+from streams.engine.memory_clients import MemoryConsumer, MemoryReader, by_partition
 from streams.engine.memory_log import MemoryLog
 from streams.engine.memory_parts import MemoryRecord, Transaction
 
@@ -203,12 +203,14 @@ class StormConsumer(MemoryConsumer):
         self._connection = connection
         self._weather = weather
 
-    def consume(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
+    def consume(
+        self, records_max: int, timeout_s: float
+    ) -> Mapping[Partition, Sequence[MemoryRecord]]:
         if self._connection.unaware > 0:
             self._connection.unaware -= 1
         else:
             self._settle()
-        return self._weather.fetch(self._positions, records_max, self._paused)
+        return by_partition(self._weather.fetch(self._positions, records_max, self._paused))
 
     @property
     def is_settled(self) -> bool:

@@ -135,8 +135,7 @@ def _before_its_cut(self: IntakeTask, tick: Tick, facts_min: int) -> bool:
 
 
 def _lose_on_abort(self: IntakeTask) -> None:
-    for _ in range(self._taken):
-        self._raws.popleft()
+    del self._raws[: self._taken]
     self._taken = 0
     self._next_progress = self._progress
 
@@ -373,7 +372,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("forget a punctuation", _without_a_punctuation()),
     Mutation(
         "take rows of done ticks again",
-        ((KeyedTask, "accept", _rows_of_done_ticks), _advancing(_lagging)),
+        ((KeyedTask, "_accept", _rows_of_done_ticks), _advancing(_lagging)),
     ),
     Mutation("begin a tick again from its first key", (_planning(_from_the_first_key),), seed=12),
     Mutation("count consumed rows as folded", (_advancing(_consumed),), seed=59),
