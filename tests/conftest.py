@@ -50,6 +50,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(f"tests on Apache Kafka: {reason}")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have met, where that is their result: seeds, rounds, counts."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [each for report in reports for each in report.user_properties]
+    if told:
+        terminalreporter.section("what was met")
+    for name, value in told:
+        terminalreporter.line(f"{name}: {value}")
+
+
 @functools.cache
 def _kafka_missing() -> str | None:
     """Why tests on Apache Kafka cannot run here, or None if they can."""

@@ -10,7 +10,7 @@ import pytest
 from tests.kafka.cluster import GroupTimes, KafkaCluster, KafkaUnavailable, require_kafka
 
 FOLDER = Path(__file__).parent
-SHORT_SESSIONS = GroupTimes(heartbeat_ms=300, session_ms=2_000)
+SHORT_SESSIONS = GroupTimes(heartbeat_ms=300, session_ms=3_000)
 """A dead worker is missed after so long; workers' own settings say the same (`crew.QUICK`)."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
+from streams.engine.moments import Moment
 from tests.chaos.fuse import FACTS_VARIABLE, FUSE_VARIABLE, KEYS_VARIABLE, Fuse
 from tests.worlds import KafkaWorld, until
 
@@ -17,9 +18,9 @@ STOP_SECONDS = 45.0
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {
     "SLIPWATCH_ENGINE__TICK_MS": "150",
-    "SLIPWATCH_ENGINE__SESSION_TIMEOUT_MS": "2000",
+    "SLIPWATCH_ENGINE__SESSION_TIMEOUT_MS": "3000",
     "SLIPWATCH_ENGINE__HEARTBEAT_MS": "300",
-    "SLIPWATCH_ENGINE__TRANSACTION_TIMEOUT_MS": "4000",
+    "SLIPWATCH_ENGINE__TRANSACTION_TIMEOUT_MS": "8000",
     "SLIPWATCH_DELIVERY__ENABLED": "false",
     "SLIPWATCH_WEB__PORT": "0",
     KEYS_VARIABLE: "25",
@@ -38,6 +39,8 @@ class WorkerProcess:
         self._said_before = self.log_path.stat().st_size if self.log_path.exists() else 0
         fuse_path = folder / f"{name}.fuse"
         self.fuse = Fuse(fuse_path)
+        self.died_at: Moment | None = None
+        """Where its fuse ended it; None if something else did, or nothing."""
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.victim", "worker", "--name", name,
@@ -94,6 +97,8 @@ class WorkerProcess:
     def wait(self) -> int:
         """Its exit code, once it has ended."""
         code = self._process.wait(STOP_SECONDS)
+        self.died_at = self.died_at or self.fuse.burnt
+        self.fuse.clear()
         if self._process.stdin is not None:
             self._process.stdin.close()
         return code

@@ -53,6 +53,11 @@ class Fuse:
         """Nothing happens at any moment."""
         self._set(_ARMED, 0)
 
+    def clear(self) -> None:
+        """Nothing happens, and nothing has: for the next process with this fuse."""
+        self.disarm()
+        self._set(_BURNT, 0)
+
     @property
     def burnt(self) -> Moment | None:
         """Where the process got its signal, since the fuse was last armed."""

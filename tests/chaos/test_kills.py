@@ -1,0 +1,59 @@
+"""Workers killed with -9 at random and at every moment that matters: nothing is lost or repeated.
+
+SLIPWATCH_KILLS is how many rounds are run, ten to a campaign (`make chaos`: 100), and
+SLIPWATCH_KILLS_FROM the first campaign's seed. A failure names its seed: with 10 and that seed
+the campaign runs again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.kills import AT_RANDOM, PLACES, ROUND_SECONDS, ROUNDS, Storm, Tally, draw
+
+COUNT = int(os.environ.get("SLIPWATCH_KILLS", "10"))
+FIRST = int(os.environ.get("SLIPWATCH_KILLS_FROM", "0"))
+CAMPAIGNS = -(-COUNT // ROUNDS)
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.mark.timeout(ROUND_SECONDS * ROUNDS)
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + CAMPAIGNS))
+def test_killed_workers_lose_and_repeat_nothing(
+    seed: int,
+    storm_bootstrap: str,
+    unique_name: str,
+    tmp_path: Path,
+    tally: Tally,
+    record_property: Callable[[str, object], None],
+) -> None:
+    verdict = Storm(draw(seed), storm_bootstrap, unique_name, tmp_path).run(tally)
+    record_property(f"kills, seed {seed}", verdict)
+
+
+def test_every_moment_had_its_victims(
+    tally: Tally, record_property: Callable[[str, object], None]
+) -> None:
+    campaigns = tally.rounds // ROUNDS
+    if campaigns == 0:
+        pytest.skip("no campaign was run to its end")
+    for line in tally.lines():
+        record_property("kills", line)
+    for place, moments in PLACES.items():
+        assert tally.places[place] >= campaigns
+        assert sum(tally.moments[moment] for moment in moments) >= campaigns
+    assert tally.places[AT_RANDOM] >= 3 * campaigns
+
+
+def test_a_seed_is_a_plan_and_all_of_it() -> None:
+    assert [draw(seed) for seed in range(20)] == [draw(seed) for seed in range(20)]
+    moments = {each.moment for seed in range(4) for each in draw(seed).rounds}
+    assert {moment for place in PLACES.values() for moment in place} < moments
