@@ -6,6 +6,8 @@ from collections import Counter
 from itertools import islice
 
 from bench.chain import chain_facts
+from bench.grown import FACTS_TO_OPEN, OPENED_AT, PROMISED_AT, opening_facts
+from bench.memory import waiting_facts
 from bench.slips import (
     FACTS_PER_LINE,
     LiveSlips,
@@ -13,9 +15,10 @@ from bench.slips import (
     join_policy,
     join_statuses,
     join_told_at,
+    slip_network,
 )
 from schemas.codec import FactDecoder
-from schemas.facts import Family
+from schemas.facts import Family, ShipmentFact
 from schemas.refusals import Refused
 from schemas.validation import check
 
@@ -74,3 +77,28 @@ def test_every_line_of_the_join_ends_and_some_are_late() -> None:
     statuses = join_statuses(LINES)
     assert len(statuses) == LINES
     assert 0.1 < Counter(statuses.values())["late"] / LINES < 0.5
+
+
+def test_lines_are_opened_by_good_facts_of_their_own() -> None:
+    decoder = FactDecoder()
+    sent = list(opening_facts(20, OPENED_AT, PROMISED_AT))
+    assert len(sent) == 20 * FACTS_TO_OPEN
+    assert len({key for _, key, _ in sent}) == 20
+    for topic, _, value in sent:
+        (fact,) = decoder.decode(Family(topic), [value])
+        assert not isinstance(fact, Refused)
+        assert check(fact) is None
+
+
+def test_a_fact_that_waits_names_no_line() -> None:
+    decoder = FactDecoder()
+    for topic, _, value in waiting_facts(20):
+        (fact,) = decoder.decode(Family(topic), [value])
+        assert isinstance(fact, ShipmentFact)
+        assert check(fact) is None
+        assert (fact.order_ref, fact.line) == (None, None)
+
+
+def test_items_are_cells_of_their_own_or_all_one() -> None:
+    assert len(slip_network(items_count=30).cells) == 30
+    assert len(slip_network(items_count=30, is_one_cell=True).cells) == 1
