@@ -25,6 +25,8 @@ DEPTH_MAX = 8
 ENTRIES_MAX = 10_000
 """Entries of one list or fields of one section."""
 
+_LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -104,7 +106,7 @@ def parsed(data: bytes) -> Fields:
 
 def _events(text: str) -> Iterator[yaml.Event]:
     try:
-        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.AliasEvent):
                 raise Unreadable(_line(event), f"the alias *{event.anchor}", "values written out")
             tag = getattr(event, "tag", None)
@@ -277,11 +279,14 @@ class Section:
         values = node.values if isinstance(node, Entries) else [node]
         found: list[str] = []
         for each in values:
-            if isinstance(each, Text) and each.value and each.value.isprintable():
-                found.append(each.value[:REFERENCE_LENGTH_MAX])
-            else:
-                line, name = each.line, self.name(field_name)
+            line, name = each.line, self.name(field_name)
+            if not isinstance(each, Text) or not each.value or not each.value.isprintable():
                 self.problems.note(line, name, kind_of(each), "a list of names")
+            elif len(each.value) > REFERENCE_LENGTH_MAX:
+                expected = f"a name of at most {REFERENCE_LENGTH_MAX} characters"
+                self.problems.note(line, name, kind_of(each), expected)
+            else:
+                found.append(each.value)
         return tuple(found)
 
     def section(self, field_name: str) -> Section | None:

@@ -110,7 +110,7 @@ class Policy:
                     "which is the latest that this release reads: upgrade it first"
                 )
             return _policy(_document_decoder.decode(data), data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PolicyFormatError(f"these bytes are no policy: {error}") from error
 
     @property

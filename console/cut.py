@@ -79,7 +79,10 @@ def tick_of(message: Message) -> int | None:
         return message.tombstone_tick
     if message.topic == "lines":
         return decode_line(message.value).tick
-    return _stamp.decode(message.value).tick
+    try:
+        return _stamp.decode(message.value).tick
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 class Cut:

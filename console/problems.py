@@ -79,7 +79,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = f"{request.method} {request.url.path} is not answered here: {error.detail}."
+        detail = f"{request.method} {request.scope['path']} is not answered here: {error.detail}."
         next_step = "See /docs for what can be asked."
         return respond(error.status_code, detail, next_step, headers=dict(error.headers or {}))
 

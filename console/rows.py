@@ -17,6 +17,7 @@ from console.cut import Message
 from schemas.codec import unpack
 from schemas.facts import Heartbeat
 from schemas.ledger import decode_line
+from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import (
     Alert,
     DeadLetter,
@@ -58,10 +59,25 @@ class Put(NamedTuple):
 def puts(message: Message) -> list[Put]:
     """What to put for one record; a record that cannot be read goes to `unreadable`."""
     try:
-        return list(_READERS[message.topic](message))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        found = list(_READERS[message.topic](message))
+        _check_numbers(found)
+    except (msgspec.DecodeError, ValueError) as error:
         key = (message.topic, message.partition, message.offset)
-        return [Put(tables.unreadable, key, (_row(tables.unreadable, key, error=str(error)),))]
+        told = str(error)[:ERROR_CHARS_MAX]
+        return [Put(tables.unreadable, key, (_row(tables.unreadable, key, error=told),))]
+    return found
+
+
+def _check_numbers(found: Iterable[Put]) -> None:
+    """Raises ValueError for a number that no column holds; JSON knows no limit."""
+    for put in found:
+        for row in put.rows:
+            for name, value in row.items():
+                if type(value) is int and not -_BIGINT <= value < _BIGINT:
+                    raise ValueError(f"{name} is {str(value)[:40]}, expected 64 bits")
+
+
+_BIGINT = 1 << 63
 
 
 def write(connection: Connection, changes: Iterable[Put]) -> None:

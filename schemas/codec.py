@@ -366,4 +366,7 @@ def pack(fact: Fact) -> bytes:
 
 def unpack(body: bytes) -> Fact:
     """The fact that `pack` wrote; raises msgspec.DecodeError for anything else."""
-    return _unpacker.decode(body)
+    try:
+        return _unpacker.decode(body)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error

@@ -24,7 +24,7 @@ import msgspec
 import pydantic
 from pydantic_core import ErrorDetails
 
-from schemas import units
+from schemas import limits, units
 from schemas.facts import FACT_KINDS, FACT_TYPES, Fact, Family
 from schemas.refusals import Refused
 from schemas.validation import check, show
@@ -36,6 +36,11 @@ _AMOUNT = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _FAMILY_OF_KIND: dict[str, Family] = {kind.name: kind.family for kind in FACT_KINDS}
 _NEXT_OBJECT = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _SPACE = re.compile(r"\s*")
+_INTEGER_DIGITS_MAX = 40
+_LONGEST_TOKEN = 12
+"""Characters of the longest piece that json reads whole, or not at all: `-Infinity`, an escape."""
+_WINDOW_STEP_CHARS = 4_096
+_TOO_LONG = f"found an object of more than {limits.FACT_OBJECT_CHARS_MAX} characters, the most"
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -53,37 +58,103 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.file}:{self.line}: {self.error}"
 
 
+def read_facts(data: bytes, file: str) -> tuple[list[Fact], list[Problem]]:
+    """As `parse_lines`, of the bytes of a file; what is larger than the limit or no UTF-8 is one
+    problem, and nothing of it is read."""
+    if len(data) > limits.FACT_FILE_BYTES_MAX:
+        expected = f"at most {limits.FACT_FILE_BYTES_MAX} bytes"
+        return [], [Problem(file, 1, None, f"found a file of {len(data)} bytes, {expected}")]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"found the byte 0x{data[error.start]:02x}, expected text in UTF-8"
+        return [], [Problem(file, line, None, found)]
+    return parse_lines(text, file)
+
+
 def parse_lines(text: str, file: str) -> tuple[list[Fact], list[Problem]]:
     """The facts in the text, in order, and every problem with its place; `file` is its name.
 
     What is no JSON is reported once and reading goes on at the next line that starts an object.
+    The time grows with the length of the text, whatever it holds.
     """
     facts: list[Fact] = []
     problems: list[Problem] = []
-    decoder = json.JSONDecoder(
-        parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twice
-    )
-    at, line, counted = 0, 1, 0
-    while True:
-        at = _end_of_space(text, at)
+    scan = _Scan(text)
+    line, counted = 1, 0
+    while (at := scan.skip_space()) < len(text):
         line += text.count("\n", counted, at)
         counted = at
-        if at == len(text):
-            return facts, problems
         try:
-            found, end = decoder.raw_decode(text, at)
-            _expect_line_end(text, end)
+            found = scan.read_object(line)
         except (ValueError, RecursionError) as error:
             problems.append(Problem(file, line, None, f"is no JSON object: {_explain(error)}"))
-            following = _NEXT_OBJECT.search(text, at + 1)
-            at = following.start() if following else len(text)
+            scan.skip_to_object()
             continue
         result = parse_fact(found)
         if isinstance(result, list):
             problems += [Problem(file, line, field, error) for field, error in result]
         else:
             facts.append(result)
-        at = end
+    return facts, problems
+
+
+class _Scan:
+    """Reads objects one after the other from a text, through a window that moves over it: json
+    counts the lines of all that it is given at every error."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._decoder = json.JSONDecoder(
+            parse_float=Decimal,
+            parse_int=_read_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_refuse_twice,
+        )
+        self._at = 0
+        self._start = 0
+        self._window = text[: 2 * limits.FACT_OBJECT_CHARS_MAX]
+
+    def skip_space(self) -> int:
+        """Passes over blanks and line ends; gives where what follows begins."""
+        space = _SPACE.match(self._text, self._at)
+        self._at = space.end() if space else self._at
+        return self._at
+
+    def read_object(self, line: int) -> Any:
+        """What begins here, in that line, and passes it; or raises ValueError or RecursionError,
+        and stays."""
+        at = self._at - self._start
+        if at > _WINDOW_STEP_CHARS:
+            self._start, at = self._at, 0
+            end = self._start + 2 * limits.FACT_OBJECT_CHARS_MAX
+            self._window = self._text[self._start : end]
+        try:
+            found, end = self._decoder.raw_decode(self._window, at)
+        except json.JSONDecodeError as error:
+            if self._is_cut_off(error):
+                raise ValueError(_TOO_LONG) from error
+            pos = self._start + error.pos
+            line += self._text.count("\n", self._at, pos)
+            column = pos - self._text.rfind("\n", 0, pos)
+            raise ValueError(f"{error.msg} at line {line}, column {column}") from error
+        if end - at > limits.FACT_OBJECT_CHARS_MAX:
+            raise ValueError(_TOO_LONG)
+        _expect_line_end(self._window, end)
+        self._at = self._start + end
+        return found
+
+    def _is_cut_off(self, error: json.JSONDecodeError) -> bool:
+        if self._start + len(self._window) >= len(self._text):
+            return False
+        near_end = error.pos >= len(self._window) - _LONGEST_TOKEN
+        return near_end or error.msg.startswith("Unterminated string")
+
+    def skip_to_object(self) -> None:
+        """Passes over what could not be read, up to the next line that starts an object."""
+        following = _NEXT_OBJECT.search(self._text, self._at + 1)
+        self._at = following.start() if following else len(self._text)
 
 
 def parse_fact(found: object) -> Fact | list[tuple[str | None, str]]:
@@ -119,11 +190,6 @@ def to_json(fact: Fact) -> dict[str, str | int | bool]:
     return shown
 
 
-def _end_of_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
-
-
 def _expect_line_end(text: str, at: int) -> None:
     line_end = text.find("\n", at)
     behind = text[at : line_end if line_end >= 0 else len(text)].strip()
@@ -135,7 +201,16 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"found {name}, expected a number")
 
 
+def _read_integer(text: str) -> int:
+    if len(text) > _INTEGER_DIGITS_MAX:
+        raise ValueError(f"found a number of {len(text)} digits, expected fewer")
+    return int(text)
+
+
 def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > limits.FACT_FIELDS_MAX:
+        expected = f"expected at most {limits.FACT_FIELDS_MAX}"
+        raise ValueError(f"found an object of {len(pairs)} fields, {expected}")
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -145,8 +220,6 @@ def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _explain(error: ValueError | RecursionError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
     if isinstance(error, RecursionError):
         return "it is nested too deeply, expected a flat object"
     return str(error)
@@ -245,7 +318,9 @@ def _fact_model(family: Family) -> type[pydantic.BaseModel]:
     )
 
 
-def _explain_field(detail: ErrorDetails, model: type[pydantic.BaseModel]) -> tuple[str, str]:
+def _explain_field(detail: ErrorDetails, model: type[pydantic.BaseModel]) -> tuple[str | None, str]:
+    if not detail["loc"]:
+        return None, "found a field whose name is no text, expected only those of docs/facts.md"
     field = str(detail["loc"][0])
     found = _describe(detail["input"])
     match detail["type"]:

@@ -38,7 +38,10 @@ _encoder = msgspec.msgpack.Encoder()
 
 def decode_line(value: bytes) -> LineFacts:
     """The ledger's record; raises msgspec.DecodeError for anything else."""
-    return _decoder.decode(value)
+    try:
+        return _decoder.decode(value)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def encode_line(state: LineFacts) -> bytes:

@@ -32,3 +32,27 @@ CONSEQUENCES_LISTED = 20
 
 RECORD_BYTES_MAX = 900_000
 """Bytes of one record that the engine writes; brokers take 1,048,588 by default."""
+
+FACT_FILE_BYTES_MAX = 1 << 30
+"""Bytes of a file of facts as JSON; a larger one is refused whole: it is held in memory."""
+
+FACT_OBJECT_CHARS_MAX = 100_000
+"""Characters of one fact as JSON; a longer object is refused, and the next one is read."""
+
+FACT_FIELDS_MAX = 100
+"""Fields of one object in a file of facts; one with more is refused."""
+
+ERROR_CHARS_MAX = 500
+"""Characters of an error that quotes what somebody else wrote; the rest is left out."""
+
+SETTINGS_FILE_BYTES_MAX = 1_000_000
+"""Bytes of the file of settings; a larger one is refused."""
+
+SECRET_FILE_BYTES_MAX = 65_536
+"""Bytes of a file that holds one secret; a larger one is refused."""
+
+MAPPING_FILE_CHARS_MAX = 1_000_000
+"""Characters of a mapping file; a larger one is refused."""
+
+MAPPING_DEPTH_MAX = 60
+"""Levels of values within values in a mapping file; one more ends the reading of it."""

@@ -360,4 +360,7 @@ def encode(record: Record) -> bytes:
 
 def decode(data: bytes, kind: type[R]) -> R:
     """The record of that kind in the JSON; raises msgspec.DecodeError when it is none."""
-    return msgspec.json.decode(data, type=kind)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error

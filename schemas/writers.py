@@ -17,6 +17,7 @@ from typing import Any, Final
 import fastavro
 import fastavro.schema
 
+from schemas import limits
 from schemas.facts import FACT_TYPES, Family
 from schemas.refusals import Reason, Refused
 
@@ -137,7 +138,9 @@ def compile_writer(text: str, family: Family, name: str) -> Writer | Refused:
 
 
 def _mismatch(name: str, what: str) -> Refused:
-    return Refused(Reason.SCHEMA_MISMATCH, f"schema {name} {what}")
+    # A schema is JSON of anyone's, so what it says may be long and hold lone surrogates.
+    told = what[: limits.ERROR_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
+    return Refused(Reason.SCHEMA_MISMATCH, f"schema {name} {told}")
 
 
 def _name_fields(schema: dict[str, Any]) -> list[str] | None:

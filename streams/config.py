@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from schemas import limits
 from streams.settings import Settings
 from streams.sink_settings import MailboxSettings, WebhookSettings
 
@@ -27,6 +28,8 @@ PREFIX = "SLIPWATCH_"
 MASK = "********"
 FOREIGN_VARIABLES = re.compile(r"SLIPWATCH_(CONFIG$|TEST_|.*_(SERVICE_|PORT))")
 """Ours, but no settings; and what Kubernetes sets by itself for a service called slipwatch-x."""
+
+_SHOWN_CHARS_MAX = 200
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -116,18 +119,26 @@ def _file_to_read(file: Path | None) -> Path | None:
     if named is None:
         default = Path(Settings.FILE_NAME)
         return default if default.is_file() else None
-    if not named.is_file():
+    if not os.path.isfile(named):  # noqa: PTH113 - Path.is_file raises for a name that is too long
         raise ConfigurationError((f"{named}: there is no such file",))
     return named
 
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError((f"{path}: this is not TOML: {error}",)) from None
+        with path.open("rb") as file:
+            data = file.read(limits.SETTINGS_FILE_BYTES_MAX + 1)
+        if len(data) > limits.SETTINGS_FILE_BYTES_MAX:
+            expected = f"expected at most {limits.SETTINGS_FILE_BYTES_MAX} bytes"
+            raise ConfigurationError((f"{path}: the file is larger, {expected}",))
+        return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigurationError((f"{path}: this is not UTF-8: {error}",)) from None
+    except RecursionError:
+        raise ConfigurationError((f"{path}: values are nested too deeply",)) from None
+    except ValueError as error:  # a syntax error, or a number of more digits than Python reads
+        told = str(error)[: limits.ERROR_CHARS_MAX]
+        raise ConfigurationError((f"{path}: this is not TOML: {told}",)) from None
     except OSError as error:
         raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
 
@@ -135,6 +146,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _read_environment() -> dict[str, Any]:
     try:
         return EnvSettingsSource(Settings)()
+    except RecursionError:
+        raise ConfigurationError(("environment: values are nested too deeply",)) from None
     except SettingsError as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise ConfigurationError((f"environment: {error}{cause}",)) from None
@@ -179,8 +192,14 @@ def _explain(
         message = "there is no such setting"
     if detail["type"] == "missing":
         message = "is not given"
-    found = "" if _is_hidden(place, detail["input"]) else f", found {detail['input']!r}"
-    return f"{_where(place, origins, path)}{'.'.join(place) or 'settings'}: {message}{found}"
+    found = "" if _is_hidden(place, detail["input"]) else f", found {_shown(detail['input'])}"
+    name = ".".join(place)[:_SHOWN_CHARS_MAX] or "settings"
+    return f"{_where(place, origins, path)}{name}: {message}{found}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS_MAX else f"{text[:_SHOWN_CHARS_MAX]}..."
 
 
 def _is_hidden(place: tuple[str, ...], value: object) -> bool:
@@ -231,7 +250,7 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
     ]
     files.append((("sinks", "smtp", "ca_file"), smtp.ca_file))
     for place, file in files:
-        if file is not None and not file.is_file():
+        if file is not None and not os.path.isfile(file):  # noqa: PTH113 - as above
             origin = origins.get(place, "default")
             problems.append(f"{origin}: {'.'.join(place)}: there is no file {file}")
     if problems:
@@ -256,8 +275,15 @@ def _with_secret(
         problems.append(f"{origin}: {field}: {name} is given too; one of them must go")
         return model
     try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        with file.open("rb") as opened:
+            data = opened.read(limits.SECRET_FILE_BYTES_MAX + 1)
+        if len(data) > limits.SECRET_FILE_BYTES_MAX:
+            problems.append(
+                f"{origin}: {field}: {file} has over {limits.SECRET_FILE_BYTES_MAX} bytes"
+            )
+            return model
+        secret = data.decode("utf-8").strip()
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         problems.append(f"{origin}: {field}: {file} cannot be read: {reason}")
         return model

@@ -140,7 +140,7 @@ def read_notification(value: bytes | None) -> Notification | None:
     """The notification in the record; None if it is none."""
     try:
         return decode(value, Notification) if value is not None else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return None
 
 
@@ -148,5 +148,5 @@ def read_receipt(value: bytes | None) -> Receipt | None:
     """The receipt in the record; None if it is none."""
     try:
         return decode(value, Receipt) if value is not None else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return None

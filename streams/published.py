@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schemas.limits import ERROR_CHARS_MAX
 from streams.engine.log import Log, LogError, Partition
 from streams.publishing import Assembler, Publication, PublicationError
 from streams.ranges import read_whole
@@ -29,4 +30,6 @@ def _add(assembler: Assembler, topic: str, offset: int, value: bytes | None) -> 
     try:
         return assembler.add(value)
     except PublicationError as error:
-        raise LogError(f"{topic} holds a foreign record at offset {offset}: {error}") from error
+        raise LogError(
+            f"{topic}/0 holds a foreign record at offset {offset}: {str(error)[:ERROR_CHARS_MAX]}"
+        ) from error

@@ -108,7 +108,7 @@ _decoder = msgspec.json.Decoder(Chunk)
 def _decode(value: bytes) -> Chunk:
     try:
         chunk = _decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PublicationError(f"this is no chunk of a publication: {error}") from error
     if not 0 <= chunk.chunk < chunk.chunks:
         raise PublicationError(

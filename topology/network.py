@@ -371,7 +371,7 @@ def decode(data: bytes) -> Network:
                 "which is the latest that this release reads: upgrade it first"
             )
         network = build(_document_decoder.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NetworkFormatError(f"these bytes are no network: {error}") from error
     if network.version != _version(data):
         raise NetworkFormatError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 FOUND_CHARS_MAX = 80
+FIELD_CHARS_MAX = 200
 SUGGESTION_CANDIDATES_MAX = 2_000
 """Beyond so many names no close one is looked for: it would cost more than it helps."""
 
@@ -41,8 +42,14 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        where = f"{place}: {self.field}" if self.field else place
+        where = f"{place}: {_shown(self.field)}" if self.field else place
         return f"{where}: found {self.found}, expected {self.expected}"
+
+
+def _shown(field: str) -> str:
+    """The name of a field as a problem shows it: the file may call it anything."""
+    text = field if len(field) <= FIELD_CHARS_MAX else field[:FIELD_CHARS_MAX] + "…"
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def quoted(value: object) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +45,7 @@ class Secret:
         encoded = text.strip().removeprefix("whsec_")
         try:
             raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise SecretRefused(
                 "found a webhook secret that is not base64, expected whsec_ and base64"
             ) from error

@@ -10,7 +10,8 @@ import msgspec
 
 from schemas.addresses import fact_topic
 from schemas.facts import Fact
-from schemas.json_facts import Problem, parse_lines
+from schemas.json_facts import Problem, read_facts
+from schemas.limits import FACT_FILE_BYTES_MAX
 from streams.cli.session import Session, finish, json_option, pass_session, print_json
 from streams.exits import Exit
 from streams.sending import Refusal, Sender
@@ -44,7 +45,7 @@ def send(session: Session, file: Path, dry_run: bool, as_json: bool) -> None:
       slipwatch send --dry-run facts.jsonl
       generate-facts | slipwatch send -
     """
-    facts, problems = parse_lines(_read(file), file.name if str(file) != "-" else "(stdin)")
+    facts, problems = read_facts(_read(file), file.name if str(file) != "-" else "(stdin)")
     refusals: tuple[Refusal, ...] = ()
     if not dry_run and facts:
         _, refusals = Sender(session.settings).send_facts(facts)
@@ -57,17 +58,15 @@ def send(session: Session, file: Path, dry_run: bool, as_json: bool) -> None:
         finish(Exit.FINDINGS)
 
 
-def _read(file: Path) -> str:
+def _read(file: Path) -> bytes:
+    """The bytes of the file, or one more than there may be."""
     try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        if str(file) == "-":
+            return sys.stdin.buffer.read(FACT_FILE_BYTES_MAX + 1)
+        with file.open("rb") as opened:
+            return opened.read(FACT_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(
-            f"{file}: this is not UTF-8: {error}", param_hint="FILE"
-        ) from error
 
 
 def _answers(

@@ -13,14 +13,15 @@ from typing import Final
 import msgspec
 
 from alerts import policy as policies
-from alerts.policy import Policy
+from alerts.policy import Policy, PolicyFormatError
+from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import decode
 from schemas.ticks import StageProgress, Tick
 from streams.engine.log import Log, LogError, Partition, Reader, Record, Unavailable
 from streams.engine.task import progress_key
 from streams.publishing import Assembler, PublicationError
 from topology import network as networks
-from topology.network import Network
+from topology.network import Network, NetworkFormatError
 
 TICKS = Partition("ticks", 0)
 PROGRESS = Partition("progress", 0)
@@ -58,7 +59,7 @@ def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | N
             for record in reader.read(_LOOK_BACK, _WAIT_S):
                 value = record.value()
                 if value is not None:
-                    last = _tick(record, value)
+                    last = read_tick(record, value)
             waited += _WAIT_S
             if waited > timeout_s:
                 raise Unavailable(
@@ -70,7 +71,8 @@ def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | N
     return last
 
 
-def _tick(record: Record, value: bytes) -> Tick:
+def read_tick(record: Record, value: bytes) -> Tick:
+    """The tick in a record of `ticks`; raises LogError with the record's place if it is none."""
     try:
         return decode(value, Tick)
     except msgspec.MsgspecError as error:
@@ -79,7 +81,8 @@ def _tick(record: Record, value: bytes) -> Tick:
 
 def _foreign(record: Record, error: Exception) -> LogError:
     return LogError(
-        f"{record.topic()} holds a record at offset {record.offset()} that is not ours: {error}",
+        f"{record.topic()}/{record.partition()} holds a record at offset {record.offset()} that is "
+        f"not ours: {str(error)[:ERROR_CHARS_MAX]}",
         "Another program may write to it; give this installation a prefix of its own.",
     )
 
@@ -179,7 +182,7 @@ class Control:
         topic = record.topic()
         try:
             if topic == TICKS.topic:
-                tick = _tick(record, value)
+                tick = read_tick(record, value)
                 if self.tick is None or tick.n > self.tick.n:
                     self.tick = tick
             elif topic == PROGRESS.topic:
@@ -188,7 +191,10 @@ class Control:
                     self.progress[key.decode()] = decode(value, StageProgress)
             else:
                 self._publish(topic, value)
-        except (msgspec.MsgspecError, PublicationError) as error:
+        except (NetworkFormatError, PolicyFormatError) as error:
+            place = f"{topic}/{record.partition()} at offset {record.offset()}"
+            raise LogError(f"{place}: {str(error)[:ERROR_CHARS_MAX]}") from error
+        except (msgspec.MsgspecError, PublicationError, UnicodeDecodeError) as error:
             raise _foreign(record, error) from error
 
     def _publish(self, topic: str, value: bytes) -> None:

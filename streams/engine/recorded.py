@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from schemas.records import decode
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
+from streams.engine.control import read_tick
 from streams.engine.log import Log, Partition, Record
 from streams.engine.memory_log import MemoryLog
 
@@ -49,7 +49,7 @@ def copy_of(log: Log) -> tuple[MemoryLog, list[Tick]]:
     for where, end in log.end_offsets(facts).items():
         memory.pad(where, end.high)
     ticks = [
-        decode(value, Tick)
+        read_tick(record, value)
         for _, record in read_committed(log, [Partition("ticks", 0)])
         if (value := record.value()) is not None
     ]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from schemas.codec import FactDecoder
 from schemas.facts import Fact, Family
-from schemas.json_facts import parse_lines
+from schemas.json_facts import read_facts
+from schemas.limits import FACT_FILE_BYTES_MAX
 from schemas.refusals import Refused
 from schemas.validation import check
 from streams.replay.evaluation import Note
@@ -66,8 +67,9 @@ def csv_rows(mapping: Mapping, path: Path) -> Iterator[InputRow]:
 
 def json_rows(path: Path) -> Iterator[InputRow]:
     """The facts in a file of JSON objects, then what was wrong with the other objects."""
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    facts, problems = parse_lines(text, path.name)
+    with path.open("rb") as file:
+        data = file.read(FACT_FILE_BYTES_MAX + 1)
+    facts, problems = read_facts(data, path.name)
     for number, fact in enumerate(facts, start=1):
         yield InputRow(path.name, number, fact.event_id, (fact,))
     wrong: dict[int, list[Problem]] = defaultdict(list)

@@ -10,8 +10,10 @@ from typing import Any
 
 import yaml
 
-TEXT_CHARS_MAX = 1_000_000
-"""Characters of one mapping file; a longer one is refused."""
+from schemas.limits import MAPPING_DEPTH_MAX, MAPPING_FILE_CHARS_MAX
+from topology.problems import quoted
+
+_LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 
 class Unreadable(ValueError):
@@ -26,18 +28,11 @@ class PositionedYaml:
     """The data of one YAML document, and where each part of it stands. Raises Unreadable."""
 
     def __init__(self, text: str) -> None:
-        if len(text) > TEXT_CHARS_MAX:
-            raise Unreadable(0, "a larger file", f"at most {TEXT_CHARS_MAX} characters")
+        if len(text) > MAPPING_FILE_CHARS_MAX:
+            raise Unreadable(0, "a larger file", f"at most {MAPPING_FILE_CHARS_MAX} characters")
         try:
-            for event in yaml.parse(text, Loader=yaml.BaseLoader):
-                if isinstance(event, yaml.AliasEvent):
-                    found = f"the alias *{event.anchor}"
-                    raise Unreadable(_line(event.start_mark), found, "values written out")
-            self._root = yaml.compose(text, Loader=yaml.BaseLoader)
-            self._refuse_repeated_keys(self._root)
-            self.data: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 text only
-        except RecursionError as error:
-            raise Unreadable(1, "values nested too deeply", "a mapping") from error
+            self._check(text)
+            self._root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             found = error.problem or "an error"
@@ -45,6 +40,37 @@ class PositionedYaml:
         except yaml.YAMLError as error:
             line = text.count("\n", 0, getattr(error, "position", 0)) + 1
             raise Unreadable(line, "a character that YAML does not allow", "YAML") from error
+        self.data: Any = self._data_of(self._root)
+
+    @staticmethod
+    def _check(text: str) -> None:
+        """Refuses aliases, and depth: before anything is built, which would go as deep itself."""
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            line = _line(event.start_mark)
+            if depth > MAPPING_DEPTH_MAX:
+                raise Unreadable(line, "deeper nesting", f"at most {MAPPING_DEPTH_MAX} levels")
+            if isinstance(event, yaml.AliasEvent):
+                raise Unreadable(line, f"the alias *{event.anchor}", "values written out")
+
+    def _data_of(self, node: yaml.Node | None) -> Any:
+        """What the node says, every scalar as text; refuses nested and repeated keys."""
+        if isinstance(node, yaml.SequenceNode):
+            return [self._data_of(each) for each in node.value]
+        if not isinstance(node, yaml.MappingNode):
+            return None if node is None else node.value
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise Unreadable(_line(key.start_mark), "a nested key", "the name of a field")
+            if key.value in found:
+                raise Unreadable(
+                    _line(key.start_mark), f"{quoted(key.value)} twice", "each key once"
+                )
+            found[key.value] = self._data_of(value)
+        return found
 
     def line(self, path: Sequence[int | str]) -> int:
         """The line (from 1) of the value at the path; steps that do not exist are passed over."""
@@ -54,21 +80,6 @@ class PositionedYaml:
             if child is not None:
                 node, line = child
         return line
-
-    def _refuse_repeated_keys(self, node: yaml.Node | None) -> None:
-        if isinstance(node, yaml.SequenceNode):
-            for each in node.value:
-                self._refuse_repeated_keys(each)
-        if not isinstance(node, yaml.MappingNode):
-            return
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise Unreadable(key.start_mark.line + 1, "a nested key", "the name of a field")
-            if key.value in seen:
-                raise Unreadable(key.start_mark.line + 1, f"{key.value!r} twice", "each key once")
-            seen.add(key.value)
-            self._refuse_repeated_keys(value)
 
 
 def _line(mark: Any) -> int:

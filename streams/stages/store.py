@@ -193,7 +193,7 @@ class Store:
             return
         try:
             head = _head.decode(value)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise StateDamaged(f"the state of {key!r} cannot be read: {error}") from error
         if head.v > self._version_max:
             raise StateTooNew(

@@ -224,7 +224,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         ("rules: *alias", "the alias *alias"),
         ("rules: !!python/object:os.system {}", "the tag"),
         ("- a\n- b\n", "a list"),
-        ("{", "expected the node content"),
+        ("{", "node content"),
         ("a: 1\na: 2\n", "'a' twice"),
         ("? [a, b]\n: 1\n", "a nested name"),
         ("a: 1\n---\nb: 2\n", "a second document"),

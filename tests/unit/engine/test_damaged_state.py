@@ -169,7 +169,7 @@ def test_the_worker_ends_with_a_code_of_its_own_and_the_way_out() -> None:
 def test_a_foreign_record_on_a_topic_that_everybody_reads_is_refused(topic: str) -> None:
     log = worked()
     log.append(topic, b"k", b"{]", 0)
-    with pytest.raises(LogError, match=f"{topic} holds a record at offset .* that is not ours"):
+    with pytest.raises(LogError, match=f"{topic}/0 holds a record at offset .* that is not ours"):
         restored(log)
 
 
