@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.conftest import SHORT_SESSIONS
 from tests.chaos.proxy import Proxy, proxied
-from tests.chaos.storms import IS_LONG, WAIT_SECONDS, Scene, scene, troubles
+from tests.chaos.storms import IS_LONG, WAIT_SECONDS, Report, Scene, scene, troubles
 from tests.kafka.cluster import KafkaCluster
 from tests.worlds import until
 
@@ -56,10 +56,12 @@ def refuse(here: Scene, proxy: Proxy) -> None:
 
 
 @pytest.mark.timeout(300 + 300 * ROUNDS)
-def test_a_failing_network_and_a_broker_that_dies(unique_name: str, tmp_path: Path) -> None:
+def test_a_failing_network_and_a_broker_that_dies(
+    unique_name: str, tmp_path: Path, record_property: Report
+) -> None:
     with proxied(tmp_path) as (cluster, proxy):
         address = f"127.0.0.1:{proxy.port}"
-        with scene(address, unique_name, tmp_path) as here:
+        with scene(address, unique_name, tmp_path, record_property) as here:
             made = proxy.connections
             assert made > 10, "clients go past the proxy"
             for _ in range(ROUNDS):
@@ -79,10 +81,14 @@ def test_a_failing_network_and_a_broker_that_dies(unique_name: str, tmp_path: Pa
 
 
 @pytest.mark.timeout(300 + 120 * ROUNDS)
-def test_one_of_three_brokers_is_killed(unique_name: str, tmp_path: Path) -> None:
+def test_one_of_three_brokers_is_killed(
+    unique_name: str, tmp_path: Path, record_property: Report
+) -> None:
     with (
         KafkaCluster(tmp_path / "three", 3, group_times=SHORT_SESSIONS) as cluster,
-        scene(cluster.bootstrap, unique_name, tmp_path, replication_factor=3) as here,
+        scene(
+            cluster.bootstrap, unique_name, tmp_path, record_property, replication_factor=3
+        ) as here,
     ):
         numbers = cluster.broker_numbers if IS_LONG else (here.chance.choice((1, 2, 3)),)
         for number in numbers:
@@ -91,7 +97,7 @@ def test_one_of_three_brokers_is_killed(unique_name: str, tmp_path: Path) -> Non
             began = time.monotonic()
             cluster.kill(number)
             until(here.load.is_settled, f"without broker {number}", WAIT_SECONDS)
-            print(f"without broker {number} after {time.monotonic() - began:.1f} s")  # noqa: T201
+            record_property("without a broker", f"at work after {time.monotonic() - began:.1f} s")
             here.work(1, "two of three brokers")
             cluster.restart(number)
             here.work(1, "three brokers again")

@@ -15,7 +15,7 @@ from tests.chaos.crew import Crew
 from tests.chaos.load import Load
 from tests.chaos.next_release import becoming, encode_next
 from tests.chaos.oracle import judge
-from tests.chaos.storms import WAIT_SECONDS
+from tests.chaos.storms import WAIT_SECONDS, Report
 from tests.chaos.victim import RELEASE_VARIABLE
 from tests.chaos.world import storm_world
 from tests.scenario import Chain
@@ -44,7 +44,7 @@ def stamps(world: KafkaWorld) -> list[float]:
 
 @pytest.mark.timeout(400)
 def test_a_rolling_upgrade_under_load_and_no_way_back(
-    storm_bootstrap: str, unique_name: str, tmp_path: Path
+    storm_bootstrap: str, unique_name: str, tmp_path: Path, record_property: Report
 ) -> None:
     seed = random.randrange(2**16)
     world = storm_world(storm_bootstrap, unique_name)
@@ -69,7 +69,7 @@ def test_a_rolling_upgrade_under_load_and_no_way_back(
         load.settle(crew, "facts of the next release", WAIT_SECONDS)
         ticks = stamps(world)[ticks_before:]
         still = max(later - at for at, later in pairwise(ticks))
-        print(f"\nseed {seed}: at most {still:.1f} s between two ticks")  # noqa: T201
+        record_property("upgrade", f"seed {seed}, at most {still:.1f} s between two ticks")
         assert still < STILL_SECONDS_MAX
 
         crew.start("three")
