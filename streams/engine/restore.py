@@ -57,6 +57,7 @@ class Restoration:
             if self._is_behind():
                 return False
         for task in self.tasks:
+            _check(task)
             task.restored()
         self.close()
         return True
@@ -83,6 +84,17 @@ class Restoration:
     def close(self) -> None:
         """Lets go of the reader."""
         self._reader.close()
+
+
+def _check(task: KeyedTask) -> None:
+    """Raises StateDamaged when the changelogs do not hold what was written to them."""
+    found, said = task.store.content(), task.progress
+    if said.state_keys is not None and found != (said.state_keys, said.state_sum):
+        raise StateDamaged(
+            f"the changelogs of {task.name} ({', '.join(task.stage.changelogs())}) hold "
+            f"{found.keys} keys with the sum {found.total:012x}, and its progress says "
+            f"{said.state_keys} with {said.state_sum or 0:012x}"
+        )
 
 
 def worker_record(worker: str, tick: int, partitions: int, restoring: int) -> OutRecord:

