@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench import plot, report, soak
+from bench import plan, plot, report, scale, soak
 from bench.benchmark import BUILD_DIRECTORY, Benchmark, Figure, Run
 from bench.ground import BenchFailed, Ground
 from bench.registry import BENCHMARKS
 
-PROGRAMS = {"soak": soak.main}
+PROGRAMS = {"plan": plan.main, "scale": scale.main, "soak": soak.main}
 """Runs of their own kind, with options of their own, that `make bench` does not make."""
 
 
@@ -25,7 +25,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure Slipwatch on this machine.",
-        epilog=f"benchmarks:\n{listed}\n\nmemory over hours: python -m bench soak --help",
+        epilog=f"benchmarks:\n{listed}\n\nmemory over hours: python -m bench soak --help"
+        "\nthe largest chain: python -m bench scale --help"
+        "\nwhat a chain needs: python -m bench plan --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all without a name")

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from alerts.policy import Policy
-from bench.cpu import resident_bytes
+from bench.cpu import cpu_seconds, resident_bytes
 from schemas.topics import FACT_TOPICS, TOPICS
 from streams.broker.topics import TopicAdmin
 from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
@@ -77,6 +77,18 @@ class Ground:
         """Memory of the broker's process."""
         assert self._cluster is not None, "the broker was started"
         return sum(resident_bytes(pid) for pid in self._cluster.process_ids)
+
+    def broker_cpu_seconds(self) -> float:
+        """CPU time of the broker's process so far."""
+        assert self._cluster is not None, "the broker was started"
+        return sum(cpu_seconds(pid) for pid in self._cluster.process_ids)
+
+    def disk_bytes(self, prefix: str) -> int:
+        """What the broker keeps on disk for topics that begin so."""
+        partitions = (self._folder / "kafka").glob(f"broker-*/data/{prefix}*")
+        return sum(
+            file.stat().st_size for partition in partitions for file in partition.glob("*.log")
+        )
 
     def place(self, name: str) -> Place:
         """New topics under a prefix of their own; a context manager that deletes them."""

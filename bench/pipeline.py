@@ -52,15 +52,19 @@ def _measure_worker(run: Run, place: Place, chain: ChainFacts, tally: Tally) -> 
                 watch.poll()
                 worker.check()
             began, began_cpu = time.monotonic(), worker.cpu_seconds()
+            broker_cpu = run.ground.broker_cpu_seconds()
             wait_until(watch, worker, count)
             seconds = time.monotonic() - began
             cpu = worker.cpu_seconds() - began_cpu
+            broker_cpu = run.ground.broker_cpu_seconds() - broker_cpu
     finally:
         watch.close()
     written = sum(n for topic, n in place.written().items() if topic not in FACT_TOPICS)
     tally.add(f"{OURS}: CPU", "µs/fact", cpu / count * 1e6, f"{FLOOR}: CPU")
     tally.add(f"{OURS}: rate", "facts/s", count / seconds, f"{FLOOR}: rate")
     tally.add(f"{OURS}: records written", "per fact", written / count)
+    tally.add(f"{OURS}: CPU of the broker", "µs/fact", broker_cpu / count * 1e6)
+    tally.add(f"{OURS}: on disk", "B/fact", run.ground.disk_bytes(place.prefix) / count)
 
 
 BENCHMARK = Benchmark(

@@ -70,12 +70,17 @@ class Watch:
             pass
         return self._control.done(self._stage, self._last)
 
+    def facts_cut(self) -> int:
+        """Facts before the cut of the latest tick."""
+        tick = self._control.tick
+        return 0 if tick is None else sum(map(sum, tick.cut.values()))
+
     def has_done(self, facts: int) -> bool:
         """Whether a complete tick that cuts so many facts is finished everywhere."""
         tick = self._control.tick
         if tick is None or not tick.complete:
             return False
-        if sum(sum(offsets) for offsets in tick.cut.values()) < facts:
+        if self.facts_cut() < facts:
             return False
         return self._control.done(self._stage, self._last) >= tick.n
 
