@@ -78,22 +78,22 @@ def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:
         body = pack(fact)
         line = find_only_line(fact)
         if line is not None:
-            to_ledgers[partition_of(line, partitions)].append((line, RowKind.FACT, body))
+            to_ledgers[partition_of(line, partitions)].append(Row(line, RowKind.FACT, body))
             continue
         if isinstance(fact, Heartbeat):
             key = source_key(fact.source)
-            to_ledgers[partition_of(key, partitions)].append((key, RowKind.FACT, body))
+            to_ledgers[partition_of(key, partitions)].append(Row(key, RowKind.FACT, body))
             continue
         named = references(fact)
         subject = named.subject
         if isinstance(subject, LineTarget):
             line = subject.line_id
-            to_ledgers[partition_of(line, partitions)].append((line, RowKind.FACT, body))
+            to_ledgers[partition_of(line, partitions)].append(Row(line, RowKind.FACT, body))
         elif subject is not None:
             number = subject.number
-            to_links[partition_of(number, partitions)].append((number, RowKind.FACT, body))
+            to_links[partition_of(number, partitions)].append(Row(number, RowKind.FACT, body))
         for link in named.links:
-            row = (link.number, RowKind.LINK, _target(link.target).encode())
+            row = Row(link.number, RowKind.LINK, _target(link.target).encode())
             to_links[partition_of(link.number, partitions)].append(row)
 
 

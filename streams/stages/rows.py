@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -34,16 +33,15 @@ class RowKind(enum.IntEnum):
     PARKED = 90
 
 
-class Row(NamedTuple):
-    """One row for `key` of the downstream stage; `body` is MessagePack."""
+class Row(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
+    """One row for `key` of the downstream stage; `body` is MessagePack.
+
+    A struct, since each fact makes two or three: it takes a fifth of the time of a named tuple.
+    """
 
     key: str
     kind: int
     body: bytes
-
-
-RowValues = tuple[str, int, bytes]
-"""A row as it is written: the values of a `Row`, whose making would cost half a microsecond."""
 
 
 class TickHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -90,7 +88,7 @@ _decoder = msgspec.msgpack.Decoder(Batch)
 
 
 def encode_batches(
-    tick: int, upstream: str, rows: Sequence[RowValues], header: TickHeader | None
+    tick: int, upstream: str, rows: Sequence[Row], header: TickHeader | None
 ) -> Iterator[bytes]:
     """The rows as batches, in order; with `header`, the last one is the punctuation."""
     encode = _encoder.encode
@@ -107,7 +105,10 @@ def encode_batches(
 
 def decode_batch(value: bytes) -> Batch:
     """The batch; raises msgspec.DecodeError for what this engine did not write."""
-    return _decoder.decode(value)
+    try:
+        return _decoder.decode(value)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def partition_of(key: str, count: int) -> int:

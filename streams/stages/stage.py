@@ -9,7 +9,7 @@ from typing import Protocol
 from alerts.policy import Policy
 from schemas.records import Record, encode
 from schemas.units import UtcMillis
-from streams.stages.rows import Row, RowValues, TickHeader, partition_of
+from streams.stages.rows import Row, TickHeader, partition_of
 from streams.stages.store import Store
 from topology.network import Network
 
@@ -51,7 +51,7 @@ class Outputs:
     """
 
     partitions: int
-    rows: dict[tuple[str, int, int], list[RowValues]] = field(default_factory=dict)
+    rows: dict[tuple[str, int, int], list[Row]] = field(default_factory=dict)
     records: list[tuple[str, int, bytes, bytes | None]] = field(default_factory=list)
 
     def row(self, topic: str, tick: int, spread: str, row: Row) -> None:
@@ -65,7 +65,7 @@ class Outputs:
         except KeyError:
             self.rows[topic, tick, partition] = [row]
 
-    def rows_by_partition(self, topic: str, tick: int) -> list[list[RowValues]]:
+    def rows_by_partition(self, topic: str, tick: int) -> list[list[Row]]:
         """The rows to each partition, to append to: for a stage that sends a row for each fact."""
         rows = self.rows
         return [rows.setdefault((topic, tick, n), []) for n in range(self.partitions)]
