@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,12 +132,19 @@ class Tally:
 class Storm:
     """A campaign as it runs."""
 
-    def __init__(self, campaign: Campaign, bootstrap: str, name: str, folder: Path) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        bootstrap: str,
+        name: str,
+        folder: Path,
+        settings: Mapping[str, str] = {},
+    ) -> None:
         self._campaign = campaign
         self._world = storm_world(bootstrap, name)
         self._load = Load(self._world, folder / "clock", campaign.seed)
-        settings = {"SLIPWATCH_ENGINE__GROUP_PROTOCOL": campaign.group_protocol}
-        self._crew = Crew(self._world, folder, self._load.clock_path, settings)
+        chosen = {"SLIPWATCH_ENGINE__GROUP_PROTOCOL": campaign.group_protocol, **settings}
+        self._crew = Crew(self._world, folder, self._load.clock_path, chosen)
         self._names = 0
         self._due: list[tuple[float, str]] = []
         """Who is to be started, and when."""

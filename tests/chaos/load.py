@@ -38,7 +38,7 @@ class Load:
         seed: int,
         *,
         orders_per_day: float = 40.0,
-        copies: int = 3,
+        copies: int = 2,
     ) -> None:
         self._world = world
         self._simulation = Simulation(

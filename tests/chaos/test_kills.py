@@ -13,7 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.kills import AT_RANDOM, PLACES, ROUND_SECONDS, ROUNDS, Storm, Tally, draw
+from streams.engine.moments import Moment
+from tests.chaos.kills import (
+    AT_RANDOM,
+    PLACES,
+    ROUND_SECONDS,
+    ROUNDS,
+    Campaign,
+    Round,
+    Storm,
+    Tally,
+    draw,
+)
+from tests.chaos.mutations import MUTATION_VARIABLE, MUTATIONS
+from tests.chaos.oracle import Wrong
 
 COUNT = int(os.environ.get("SLIPWATCH_KILLS", "10"))
 FIRST = int(os.environ.get("SLIPWATCH_KILLS_FROM", "0"))
@@ -57,3 +70,20 @@ def test_a_seed_is_a_plan_and_all_of_it() -> None:
     assert [draw(seed) for seed in range(20)] == [draw(seed) for seed in range(20)]
     moments = {each.moment for seed in range(4) for each in draw(seed).rounds}
     assert {moment for place in PLACES.values() for moment in place} < moments
+
+
+@pytest.mark.skipif(COUNT < 100, reason="the proof that the oracle can fail: `make chaos`")
+@pytest.mark.timeout(3 * ROUND_SECONDS)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.replace(" ", "-"))
+def test_the_oracle_notices_a_broken_engine(
+    mutation: str, storm_bootstrap: str, unique_name: str, tmp_path: Path
+) -> None:
+    """One worker that dies where the mutation hurts is enough."""
+    death = Round(
+        place="between produce and commit", moment=Moment.BEFORE_COMMIT, passes=4,
+        victims=(0,), after_s=0.2, returns_after_s=0.0, keeps_name=True,
+    )  # fmt: skip
+    campaign = Campaign(seed=0, group_protocol="consumer", rounds=(death,))
+    settings = {MUTATION_VARIABLE: mutation}
+    with pytest.raises(Wrong):
+        Storm(campaign, storm_bootstrap, unique_name, tmp_path, settings).run(Tally())

@@ -17,6 +17,7 @@ from streams.cli import main
 from streams.engine.observation import WorkerSettings
 from tests.chaos import next_release
 from tests.chaos.fuse import FACTS_VARIABLE, FUSE_VARIABLE, KEYS_VARIABLE, Fuse
+from tests.chaos.mutations import MUTATION_VARIABLE, MUTATIONS
 
 RELEASE_VARIABLE = "STORM_RELEASE"
 """`next` for a worker of the release after this one (`next_release`)."""
@@ -34,6 +35,8 @@ if __name__ == "__main__":
     threading.Thread(target=_end_with_the_test, daemon=True).start()
     if os.environ.get(RELEASE_VARIABLE) == "next":
         next_release.become()
+    if MUTATION_VARIABLE in os.environ:
+        MUTATIONS[os.environ[MUTATION_VARIABLE]]()
     vars(process)["WorkerSettings"] = functools.partial(
         WorkerSettings,
         failpoint=Fuse(Path(os.environ[FUSE_VARIABLE])).burn,
