@@ -50,6 +50,9 @@ class WorkerStanding(Answer):
     partitions: int
     tick_min: int
     restoring: int = Field(description="Partitions whose state it is still reading back.")
+    copies: int = Field(
+        description="Partitions of other workers of whose state it keeps a copy, to take over soon."
+    )
 
 
 class Parked(Answer):
@@ -237,21 +240,29 @@ def _stages(partitions: tuple[PartitionProgress, ...]) -> tuple[StageStanding, .
 def _workers(
     partitions: tuple[PartitionProgress, ...], progress: list[ticks.StageProgress]
 ) -> tuple[WorkerStanding, ...]:
-    names = sorted({at.worker for at in partitions if at.worker})
+    """Who wrote last, and who said that it restores. What is restored holds up the tick in flight,
+    so of what was said before a tick that is done by now nothing is left: that worker was killed.
+    """
+    done = min((at.tick for at in partitions if at.stage == FLOW[-1]), default=0)
+    said = {at.worker: at.counts for at in progress if at.stage == ticks.WORKER_STAGE}
     restoring = {
         at.worker: at.counts.get("restoring", 0)
         for at in progress
-        if at.stage == ticks.WORKER_STAGE
+        if at.stage == ticks.WORKER_STAGE and at.tick >= done
     }
-    names = sorted({*names, *(name for name, count in restoring.items() if count)})
+    names = {
+        *(at.worker for at in partitions if at.worker),
+        *(name for name, count in restoring.items() if count),
+    }
     return tuple(
         WorkerStanding(
             worker=name,
             partitions=sum(1 for at in partitions if at.worker == name),
             tick_min=min((at.tick for at in partitions if at.worker == name), default=0),
             restoring=restoring.get(name, 0),
+            copies=said.get(name, {}).get("copies", 0),
         )
-        for name in names
+        for name in sorted(names)
     )
 
 

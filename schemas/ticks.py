@@ -45,7 +45,8 @@ class Tick(Record, frozen=True, kw_only=True):
 
 WORKER_STAGE = "worker"
 """The `stage` of a record of `progress` that tells of a worker itself: `topic` is its name, and
-`counts` has the `partitions` that it was given and how many of them it is still `restoring`."""
+`counts` has the `partitions` that it was given, how many of them it is still `restoring`, and of
+how many partitions of others it keeps `copies`. `tick` is the newest that it knew."""
 
 
 class StageProgress(Record, frozen=True, kw_only=True):

@@ -182,12 +182,18 @@ class EngineSettings(Section):
         description="After this a silent worker is replaced.",
     )
     heartbeat_ms: int = Field(
-        default=3_000, ge=100, le=600_000, description="Time between a worker's signs of life."
+        default=1_000, ge=100, le=600_000, description="Time between a worker's signs of life."
     )
     group_protocol: GroupProtocol = Field(
         default=GroupProtocol.AUTO,
         description="`consumer` moves only what must move and needs Apache Kafka 4.0 or later; "
         "`classic` stops all workers for a moment; `auto` takes what the broker can do.",
+    )
+
+    standby: bool = Field(
+        default=False,
+        description="Keeps copies of the state that other workers own, so that a hand-over reads "
+        "only what is newest; takes the memory of all state.",
     )
 
     @model_validator(mode="after")

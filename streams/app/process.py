@@ -2,7 +2,9 @@
 
 `run` blocks until SIGTERM, SIGINT or a fault, and answers with the process's exit code. A signal
 lets the engine finish its transaction and leave its group, and delivery finish what is on its way;
-a process that is not done after `STOP_SECONDS` is ended.
+a process that is not done within `STOP_SECONDS` is ended. That is a clean end where the broker is
+away: nobody could commit or leave then, the broker ends what is open, and whoever comes next does
+it again.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from streams.app.delivery_host import DeliveryHost
 from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, LagKeeper
 from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
 from streams.app.pages import Pages, TickWatch
+from streams.broker.presence import broker_answers
 from streams.clients import engine_group, kafka_log
 from streams.collection import collect_seldom
 from streams.engine.clock import Clock
@@ -39,6 +42,8 @@ from streams.owed_log import NOTIFICATIONS, RECEIPTS
 from streams.settings import Settings
 
 STOP_SECONDS = 10.0
+PROBE_SECONDS = 1.0
+"""How long the broker may take to answer a worker that did not get to its end."""
 TICK_STUCK_SECONDS_MIN = 30.0
 SEND_TIMEOUT_SECONDS = 15.0
 
@@ -174,9 +179,19 @@ class _WorkerProcess:
         self._is_stopping = True
         log.info(WORKER_STOPPING)
         self._stop_engine.set()
-        limit = threading.Timer(STOP_SECONDS, _end_process)
+        limit = threading.Timer(STOP_SECONDS - PROBE_SECONDS - 0.5, self._end_process)
         limit.daemon = True
         limit.start()
+
+    def _end_process(self) -> None:
+        """Ends it where it stands."""
+        if broker_answers(self._settings.kafka, PROBE_SECONDS):
+            said, code = f"not stopped within {STOP_SECONDS:g} s; ended", Exit.STOP_TIMEOUT
+        else:
+            said, code = "stopped while the broker does not answer; nothing is lost", Exit.OK
+        sys.stderr.write(f"slipwatch: {said}\n")
+        sys.stderr.flush()
+        os._exit(code)
 
     def _worker_settings(self) -> WorkerSettings:
         engine = self._settings.engine
@@ -184,18 +199,13 @@ class _WorkerProcess:
             group=engine_group(self._settings),
             name=f"{engine.application_id}-{self._options.name}",
             runs_ticker=self._options.is_ticker_allowed,
+            has_standby=engine.standby,
             ticker=TickerSettings(
                 interval_ms=engine.tick_ms,
                 facts_per_tick_max=engine.facts_per_tick_max,
                 name=self._options.name,
             ),
         )
-
-
-def _end_process() -> None:
-    sys.stderr.write(f"slipwatch: not stopped after {STOP_SECONDS:g} s; ended\n")
-    sys.stderr.flush()
-    os._exit(Exit.STOP_TIMEOUT)
 
 
 class _SignalledWorker(faust.Worker):

@@ -212,6 +212,7 @@ def _workers(answer: Answer) -> list[str]:
     return [
         f"{each['worker']}: {counted(each['partitions'], 'partition')}, tick {each['tick_min']}"
         + (f", restoring {each['restoring']}" if each["restoring"] else "")
+        + (f", copies of {each['copies']} more" if each["copies"] else "")
         for each in answer["workers"]
     ]
 

@@ -18,7 +18,7 @@ from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import decode
 from schemas.ticks import StageProgress, Tick
 from streams.engine.log import Log, LogError, Partition, Reader, Record, Unavailable
-from streams.engine.task import progress_key
+from streams.engine.writing import progress_key
 from streams.publishing import Assembler, PublicationError
 from topology import network as networks
 from topology.network import Network, NetworkFormatError

@@ -12,7 +12,7 @@ from schemas.codec import FactDecoder
 from schemas.ticks import StageProgress, Tick
 from schemas.units import instant
 from streams.engine.log import Entry, Partition
-from streams.engine.task import Written, batches, for_readers, progress_record
+from streams.engine.writing import Written, batches, for_readers, progress_record
 from streams.stages import intake
 from streams.stages.intake import Raw, take_in
 from streams.stages.rows import TickHeader

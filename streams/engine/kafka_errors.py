@@ -46,6 +46,8 @@ _PASSING = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
+    # No partition of those asked about has a leader just now: brokers that come back say so.
+    KafkaError._NOENT,
 }
 
 PROTOCOL_CALL: Final = "ConsumerGroupHeartbeat"

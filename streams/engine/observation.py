@@ -41,6 +41,7 @@ class WorkerSettings:
     sync_timeout_s: float = 60.0
     ticker: TickerSettings = field(default_factory=TickerSettings)
     runs_ticker: bool = True
+    has_standby: bool = False
     failpoint: Failpoint = no_failpoint
 
 
@@ -87,12 +88,16 @@ class Unobserved:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A snapshot of the worker. `tick_at` is the time T that has been reached everywhere."""
+    """A snapshot of the worker. `tick_at` is the time T that has been reached everywhere; `copies`
+    is of how many partitions of others it keeps the state, `copies_behind` how many changelogs of
+    these are not read to the end yet."""
 
     state: str
     name: str
     partitions: tuple[Partition, ...]
     restoring: tuple[Partition, ...]
+    copies: int
+    copies_behind: int
     tick: int
     tick_at: int | None
     in_flight: int | None

@@ -7,29 +7,42 @@ then: a fenced owner flushes before it sends offsets, so whatever it may still c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from schemas.ticks import WORKER_STAGE, StageProgress
 from streams.engine.log import Log, Partition
-from streams.engine.task import KeyedTask, OutRecord, progress_record
+from streams.engine.task import KeyedTask
+from streams.engine.tasks import Copy, ReadTo
 from streams.stages.store import StateDamaged, StateUnusable
 
 
 class Restoration:
     """The restoration of the tasks of one assignment."""
 
-    def __init__(self, log: Log, tasks: Sequence[KeyedTask]) -> None:
+    def __init__(
+        self, log: Log, tasks: Sequence[KeyedTask], copies: Mapping[Partition, Copy] | None = None
+    ) -> None:
+        """Tasks that were made of copies go on from where these were read."""
         self.tasks = list(tasks)
         self.records = 0
+        self._log = log
         self._began = time.monotonic()
-        self._by_changelog: dict[Partition, list[KeyedTask]] = {}
-        for task in tasks:
+        self._left = list(tasks)
+        self._begin({each.task.input: each.read_to for each in (copies or {}).values()})
+
+    def _begin(self, read_to: Mapping[Partition, ReadTo]) -> None:
+        changelogs = sorted({p for task in self._left for p in task.changelogs()})
+        begins = self._log.begin_offsets(changelogs)
+        self._by_changelog: dict[Partition, list[tuple[KeyedTask, int]]] = {}
+        for task in self._left:
+            known = read_to.get(task.input, begins)
             for partition in task.changelogs():
-                self._by_changelog.setdefault(partition, []).append(task)
-        partitions = sorted(self._by_changelog)
-        self._targets = {p: end.high for p, end in log.end_offsets(partitions).items()}
-        self._reader = log.reader()
-        self._reader.assign(log.begin_offsets(partitions))
+                start = max(known[partition], begins[partition])
+                self._by_changelog.setdefault(partition, []).append((task, start))
+        self._targets = {p: end.high for p, end in self._log.end_offsets(changelogs).items()}
+        self._reader = self._log.reader()
+        self._reader.assign(
+            {p: min(start for _, start in tasks) for p, tasks in self._by_changelog.items()}
+        )
 
     @property
     def seconds(self) -> float:
@@ -44,8 +57,9 @@ class Restoration:
         """Forgets tasks that were taken away; says whether none is left."""
         lost = set(gone)
         self.tasks = [task for task in self.tasks if task.input not in lost]
+        self._left = [task for task in self._left if task.input not in lost]
         for partition, tasks in self._by_changelog.items():
-            self._by_changelog[partition] = [task for task in tasks if task.input not in lost]
+            self._by_changelog[partition] = [each for each in tasks if each[0].input not in lost]
         if not self.tasks:
             self.close()
         return not self.tasks
@@ -56,10 +70,11 @@ class Restoration:
             self._read()
             if self._is_behind():
                 return False
-        for task in self.tasks:
-            _check(task)
-            task.restored()
+        self._left = [task for task in self._left if not _agrees(task)]
         self.close()
+        if self._left:
+            self._begin({})
+            return False
         return True
 
     def _is_behind(self) -> bool:
@@ -73,9 +88,12 @@ class Restoration:
                 continue
             self.records += 1
             partition = Partition(record.topic(), record.partition())
-            for task in self._by_changelog.get(partition, ()):
+            for task, start in self._by_changelog.get(partition, ()):
+                if record.offset() < start:
+                    continue
+                take = task.follow if task.is_in_step else task.restore
                 try:
-                    task.restore(partition.topic, key, record.value())
+                    take(partition.topic, key, record.value())
                 except (StateUnusable, UnicodeDecodeError) as error:
                     kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
                     where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
@@ -97,16 +115,17 @@ def _check(task: KeyedTask) -> None:
         )
 
 
-def worker_record(worker: str, tick: int, partitions: int, restoring: int) -> OutRecord:
-    """What `progress` says of a worker itself: its partitions, and how many it still restores."""
-    return progress_record(
-        StageProgress(
-            stage=WORKER_STAGE,
-            topic=worker,
-            partition=0,
-            tick=tick,
-            offset=0,
-            worker=worker,
-            counts={"partitions": partitions, "restoring": restoring},
-        )
-    )
+def _agrees(task: KeyedTask) -> bool:
+    """Whether the state is what was written; a copy that is not is emptied, to be read anew.
+
+    Raises StateDamaged for state that was read from the beginning.
+    """
+    try:
+        _check(task)
+    except StateDamaged:
+        if not task.is_in_step:
+            raise
+        task.forget()
+        return False
+    task.restored()
+    return True

@@ -9,19 +9,19 @@ task reports is that of the first record not yet folded into its state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 from alerts.policy import Policy
-from schemas.records import encode
-from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
+from schemas.ticks import StageProgress
 from schemas.units import instant
-from streams.engine.log import Entry, Headers, LogError, Partition
+from streams.engine.log import Entry, LogError, Partition
 from streams.engine.parking import PARKED_TOPIC, Parking
-from streams.stages.rows import Row, TickHeader, decode_batch, encode_batches
+from streams.engine.writing import OutRecord, Written, batches, for_readers, progress_record
+from streams.stages.rows import Row, TickHeader, decode_batch
 from streams.stages.stage import Outputs, Stage, TickContext
 from streams.stages.store import Store
 from topology.network import Network
@@ -32,32 +32,6 @@ class Versions(Protocol):
 
     def network(self, version: str) -> Network | None: ...
     def policy(self, version: str) -> Policy | None: ...
-
-
-class OutRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record to write."""
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers | None = None
-
-
-def for_readers(out: Outputs, tick: int) -> Iterator[OutRecord]:
-    """The records for readers. A tombstone has no place for its tick but a header."""
-    removed: Headers = [(TOMBSTONE_TICK_HEADER, str(tick).encode())]
-    for topic, partition, key, value in out.records:
-        yield OutRecord(topic, partition, key, value, removed if value is None else None)
-
-
-@dataclass(slots=True)
-class Written:
-    """What a chunk wants written; `finished` when the task's part of the tick is done."""
-
-    records: list[OutRecord]
-    finished: bool
-    keys: int = 0
 
 
 @dataclass(slots=True)
@@ -73,11 +47,6 @@ class _Arriving:
         """One upstream has ended the tick; it is complete only if all of them say so."""
         if self.header is None or self.header.complete:
             self.header = header
-
-
-def progress_key(stage: str, topic: str, partition: int) -> str:
-    """The key of a task's record in `progress`."""
-    return f"{stage}/{topic}/{partition}"
 
 
 class KeyedTask:
@@ -106,8 +75,14 @@ class KeyedTask:
         self._rows: dict[str, list[Row]] = {}
         self._done_keys = 0
         self._evaluated_to: str | None = None
+        self._is_in_step = False
+        self.stand_at(progress, begin_offset)
+
+    def stand_at(self, progress: StageProgress | None, begin_offset: int) -> None:
+        """From where the task goes on; at `begin_offset` if nobody was there before."""
+        stage = self.stage
         self._progress = progress or StageProgress(
-            stage=stage.name, topic=stage.input_topic, partition=partition, tick=0,
+            stage=stage.name, topic=stage.input_topic, partition=self.input.number, tick=0,
             offset=begin_offset, state_version=stage.state_version, state_keys=0, state_sum=0,
         )  # fmt: skip
         self._next_progress = self._progress
@@ -146,9 +121,29 @@ class KeyedTask:
             return
         self.parked.restore(text, value)
 
+    def follow(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """As `restore`, and what is derived from the state follows at once: the end of it, however
+        much was read, costs nothing. Either all records of a task come so or none."""
+        self._is_in_step = True
+        if topic != PARKED_TOPIC:
+            self.stage.committed({key.decode(): value}, self.store)
+        self.restore(topic, key, value)
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether the state was followed, and not restored."""
+        return self._is_in_step
+
+    def forget(self) -> None:
+        """The state is empty, to be restored from the beginning."""
+        self.store = Store(self.stage.state_version)
+        self.parked = Parking(self.stage.name, self.input.number)
+        self._is_in_step = False
+
     def restored(self) -> None:
         """All changelogs were read, and hold what was written."""
-        self.stage.restored(self.store)
+        if not self._is_in_step:
+            self.stage.restored(self.store)
 
     def accept(self, records: Iterable[Entry]) -> None:
         """Records of the input, in order. Rows of ticks that are done already are skipped."""
@@ -373,22 +368,3 @@ class KeyedTask:
         )
         records.append(progress_record(self._next_progress))
         return records
-
-
-def batches(
-    out: Outputs, upstream: str, header: TickHeader, ends: str | None, partitions: int
-) -> Iterable[OutRecord]:
-    """The rows as batches; `ends` names the topic of which every partition gets a punctuation."""
-    if ends is not None:
-        for number in range(partitions):
-            out.rows.setdefault((ends, header.n, number), [])
-    for (topic, tick, number), rows in sorted(out.rows.items()):
-        last = header if topic == ends and tick == header.n else None
-        for value in encode_batches(tick, upstream, rows, last):
-            yield OutRecord(topic, number, None, value)
-
-
-def progress_record(progress: StageProgress) -> OutRecord:
-    """The progress as its record; `progress` has one partition."""
-    key = progress_key(progress.stage, progress.topic, progress.partition)
-    return OutRecord("progress", 0, key.encode(), encode(progress))

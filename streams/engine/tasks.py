@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.codec import FactDecoder
-from schemas.ticks import Tick
+from schemas.ticks import StageProgress, Tick
 from schemas.topics import FACT_TOPICS
 from streams.engine.control import Control
 from streams.engine.flow import STAGES
@@ -14,6 +14,20 @@ from streams.engine.log import Log, OffsetGone, Partition
 from streams.engine.task import KeyedTask
 from streams.stages import intake
 from streams.stages.links import Links
+from streams.stages.stage import Stage
+
+ReadTo = dict[Partition, int]
+"""The next offset of each changelog partition that a copy is to read."""
+
+
+class Copy:
+    """The state of one task, and how far its changelogs were read."""
+
+    __slots__ = ("read_to", "task")
+
+    def __init__(self, task: KeyedTask, read_to: ReadTo) -> None:
+        self.task = task
+        self.read_to = read_to
 
 
 class Tasks:
@@ -29,10 +43,13 @@ class Tasks:
         self.intake: dict[Partition, IntakeTask] = {}
         self.keyed: dict[Partition, KeyedTask] = {}
 
-    def take(self, partitions: Sequence[Partition]) -> list[IntakeTask | KeyedTask]:
-        """A task for each partition, where its progress stands. Raises OffsetGone."""
+    def take(
+        self, partitions: Sequence[Partition], copies: Mapping[Partition, Copy] | None = None
+    ) -> list[IntakeTask | KeyedTask]:
+        """A task for each partition, where its progress stands; made of its copy if there is one.
+        Raises OffsetGone."""
         begins = self._log.begin_offsets(partitions)
-        return [self._make(partition, begins[partition]) for partition in partitions]
+        return [self._make(each, begins[each], (copies or {}).get(each)) for each in partitions]
 
     def drop(self, partitions: Sequence[Partition]) -> None:
         """Forgets the tasks; their state is in the log."""
@@ -64,7 +81,7 @@ class Tasks:
                 return f"{task.name} is {lacks} records short of the cut of tick {tick.n}"
         return ""
 
-    def _make(self, partition: Partition, begin: int) -> IntakeTask | KeyedTask:
+    def _make(self, partition: Partition, begin: int, copy: Copy | None) -> IntakeTask | KeyedTask:
         if partition.topic in FACT_TOPICS:
             progress = self._control.progress_of(intake.NAME, partition)
             _check_offset(partition, progress.offset if progress else begin, begin)
@@ -73,16 +90,34 @@ class Tasks:
             )
             self.intake[partition] = taken
             return taken
-        stage = next(made for each in STAGES if (made := each()).input_topic == partition.topic)
+        stage = _stage_of(partition)
         progress = self._control.progress_of(stage.name, partition)
         _check_offset(partition, progress.offset if progress else begin, begin)
-        # The first stage hears of each partition of facts, whose number the tick says.
-        upstreams = None if stage.name == Links.name else self.partitions
-        task = KeyedTask(
-            stage, partition.number, self.partitions, upstreams, progress, begin, self._worker
-        )
+        if copy is None:
+            task = keyed_task(partition, self.partitions, progress, begin, self._worker)
+        else:
+            task = copy.task
+            task.stand_at(progress, begin)
         self.keyed[partition] = task
         return task
+
+
+def keyed_task(
+    partition: Partition,
+    partitions: int,
+    progress: StageProgress | None,
+    begin_offset: int,
+    worker: str,
+) -> KeyedTask:
+    """The task of the stage whose input this is; the engine's topics have `partitions` each."""
+    stage = _stage_of(partition)
+    # The first stage hears of each partition of facts, whose number the tick says.
+    upstreams = None if stage.name == Links.name else partitions
+    return KeyedTask(stage, partition.number, partitions, upstreams, progress, begin_offset, worker)
+
+
+def _stage_of(partition: Partition) -> Stage:
+    return next(made for each in STAGES if (made := each()).input_topic == partition.topic)
 
 
 def _check_offset(partition: Partition, offset: int, begin: int) -> None:

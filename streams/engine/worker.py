@@ -38,11 +38,14 @@ from streams.engine.observation import (
     WorkerSettings,
     WorkerStatus,
 )
-from streams.engine.restore import Restoration, worker_record
-from streams.engine.task import KeyedTask, OutRecord
+from streams.engine.restore import Restoration
+from streams.engine.standby import Standby
+from streams.engine.task import KeyedTask
 from streams.engine.tasks import Tasks
+from streams.engine.telling import Standing, Telling
 from streams.engine.ticker import Ticker
 from streams.engine.ticking import Ticking
+from streams.engine.writing import OutRecord
 from streams.stages.rows import TickHeader
 from streams.stages.store import StateUnusable
 
@@ -66,6 +69,7 @@ class Worker(Rebalance):
         self._producer: TransactionalProducer | None = None
         self._partitions = 0
         self._tasks = Tasks(log, self.control, settings.name)
+        self._standby = Standby(log, settings.name, is_on=settings.has_standby)
         self._restorations: list[Restoration] = []
         self._paused: set[Partition] = set()
         self._held: set[Partition] = set()
@@ -73,7 +77,7 @@ class Worker(Rebalance):
         self._tick_seen = 0
         self._state = "starting"
         self._transactions = self._aborts = self._facts = self._refused = 0
-        self._told_restoring: int | None = None
+        self._telling = Telling(settings.name)
         self._trouble: LogError | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -115,6 +119,7 @@ class Worker(Rebalance):
     def open(self) -> None:
         """Connects, checks the topics, reads what is known, and joins the group."""
         self._partitions = self._tasks.partitions = engine_partitions(self._log)
+        self._standby.open(self._partitions)
         self.control.open(self._settings.sync_timeout_s)
         self._producer = self._log.transactional_producer(self._settings.name)
         self._consumer = self._log.group_consumer(self._settings.group, INPUT_TOPICS, self)
@@ -142,9 +147,10 @@ class Worker(Rebalance):
         for restoration in self._restorations:
             restoration.close()
         self._restorations.clear()
+        self._standby.close()
         self._tasks.clear()
         self._paused.clear()
-        self._told_restoring = None
+        self._telling.forget()
         self.control.close()
 
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -153,10 +159,11 @@ class Worker(Rebalance):
         self.control.sync(self._settings.sync_timeout_s)
         if TICKS in partitions and self._settings.runs_ticker:
             self._ticking.start(self.make_ticker)
-        made = self._tasks.take([p for p in partitions if p != TICKS])
+        copies = self._standby.take(partitions)
+        made = self._tasks.take([p for p in partitions if p != TICKS], copies)
         restoring = [task for task in made if isinstance(task, KeyedTask)]
         if restoring:
-            self._restorations.append(Restoration(self._log, restoring))
+            self._restorations.append(Restoration(self._log, restoring, copies))
         self._paused.update(partitions)
         self._settings.failpoint(Moment.ASSIGNED)
         self._observer.assigned(partitions)
@@ -203,9 +210,10 @@ class Worker(Rebalance):
             self._tell(failure)
         restored = self._restore()
         did = self._work()
-        self._tell_restoring()
+        followed = self._standby.step(self._tasks.keyed)
+        self._tell_standing()
         self._hold_back()
-        return bool(read) or did or restored
+        return bool(read) or did or restored or followed
 
     def _restore(self) -> bool:
         for restoration in list(self._restorations):
@@ -219,23 +227,16 @@ class Worker(Rebalance):
             return True
         return False
 
-    def _tell_restoring(self) -> None:
-        """Writes to `progress` how many partitions are being restored, whenever that changes."""
-        restoring = sum(len(each.tasks) for each in self._restorations)
-        if restoring == self._told_restoring or not self._tasks.partitions_held:
-            return
+    def _tell_standing(self) -> None:
+        """Tells `status` what this worker has, whenever that changes."""
         assert self._producer is not None, "open() comes first"
-        held = self._tasks.partitions_held
-        self._producer.begin()
+        tick = self.control.tick
+        restoring = sum(len(each.tasks) for each in self._restorations)
+        standing = Standing(self._tasks.partitions_held, restoring, self._standby.count)
         try:
-            told = worker_record(self._settings.name, self._tick_seen, held, restoring)
-            self._produce(self._producer, [told])
-            self._producer.commit()
+            self._telling.tell(self._producer, tick.n if tick is not None else 0, standing)
         except TransactionAborted as error:
-            self._producer.abort()
             self._observer.aborted(error.what)
-            return
-        self._told_restoring = restoring
 
     def _resume(self, partitions: Sequence[Partition]) -> None:
         assert self._consumer is not None, "open() comes first"
@@ -380,6 +381,8 @@ class Worker(Rebalance):
             name=self._settings.name,
             partitions=tuple(sorted([*list(self._tasks.intake), *list(self._tasks.keyed)])),
             restoring=restoring,
+            copies=self._standby.count,
+            copies_behind=self._standby.behind,
             tick=done,
             tick_at=min(times) if times else None,
             in_flight=tick.n if tick is not None and tick.n > done else None,

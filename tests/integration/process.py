@@ -112,16 +112,25 @@ def command(
 
 
 class Receiver:
-    """A web server that takes webhooks: keeps each request, answers as it is told."""
+    """A web server that takes webhooks: keeps each request, answers as it is told.
+
+    While it holds, requests wait for their answer, and count only once they get it.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.waiting = 0
+        self._gate = threading.Event()
+        self._gate.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.waiting += 1
+                receiver._gate.wait(WAIT_SECONDS)
+                receiver.waiting -= 1
                 status = receiver.answers.pop(0) if receiver.answers else 204
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append((headers, body))
@@ -148,6 +157,14 @@ class Receiver:
     def url(self) -> str:
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}/hook"
+
+    def hold(self) -> None:
+        """Answer nobody until `let_go`."""
+        self._gate.clear()
+
+    def let_go(self) -> None:
+        """Answer everybody."""
+        self._gate.set()
 
     def ids(self) -> list[str]:
         """The ids of the notifications, in the order of arrival."""

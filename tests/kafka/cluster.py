@@ -175,6 +175,14 @@ class KafkaCluster:
             _signal(node, signal.SIGKILL)
         _reap(node)
 
+    def freeze(self, broker: int) -> None:
+        """Let one broker take connections and answer nothing, until `thaw`."""
+        _signal(self._node(broker), signal.SIGSTOP)
+
+    def thaw(self, broker: int) -> None:
+        """Let a frozen broker go on."""
+        _signal(self._node(broker), signal.SIGCONT)
+
     def kill_all(self) -> None:
         """End every broker with SIGKILL: quick, for data that nobody will read again."""
         for node in self._nodes:

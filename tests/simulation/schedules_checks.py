@@ -12,9 +12,10 @@ from streams.engine.log import Partition
 from streams.engine.memory_log import MemoryLog
 from streams.engine.recorded import copy_of
 from streams.engine.restore import Restoration
-from streams.engine.task import KeyedTask, progress_key
+from streams.engine.task import KeyedTask
 from streams.engine.tasks import Tasks
 from streams.engine.worker import Worker
+from streams.engine.writing import progress_key
 from streams.replay.audit import AUDITED_TOPICS, audit
 from streams.stages.stage import Stage
 from tests.simulation.schedules_log import StormConsumer

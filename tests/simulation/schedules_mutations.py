@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.ticks import StageProgress, Tick
-from streams.engine import intake_task, memory_broker, ticker
+from streams.engine import intake_task, memory_broker, ticker, writing
 from streams.engine import task as tasks_of_stages
 from streams.engine.control import Control
 from streams.engine.flow import LAST_STAGE
@@ -18,10 +18,11 @@ from streams.engine.intake_task import IntakeTask
 from streams.engine.log import EndOffsets, Partition
 from streams.engine.memory_parts import MemoryRecord
 from streams.engine.restore import Restoration
-from streams.engine.task import KeyedTask, OutRecord, Written
+from streams.engine.task import KeyedTask
 from streams.engine.tasks import Tasks
 from streams.engine.ticker import Ticker
 from streams.engine.worker import Worker
+from streams.engine.writing import OutRecord, Written
 from streams.stages import cells
 from streams.stages.cells import Cells
 from streams.stages.incidents import Incidents
@@ -165,7 +166,7 @@ def _one_punctuation_less(self: KeyedTask) -> TickHeader | None:
 
 
 def _without_a_punctuation() -> tuple[tuple[object, str, object], ...]:
-    batches = tasks_of_stages.batches
+    batches = writing.batches
 
     def fewer(
         out: Any, upstream: str, header: TickHeader, ends: str | None, partitions: int

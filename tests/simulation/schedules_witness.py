@@ -10,7 +10,7 @@ from schemas.ticks import StageProgress, Tick
 from schemas.topics import FACT_TOPICS
 from streams.engine.flow import STAGES
 from streams.engine.log import Partition
-from streams.engine.task import progress_key
+from streams.engine.writing import progress_key
 from tests.simulation.schedules_log import Entry, Witness
 
 UPSTREAM = {stage.name: before.name for before, stage in pairwise(STAGES)}

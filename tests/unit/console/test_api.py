@@ -26,6 +26,7 @@ from console.explanation import Explanation
 from console.standing import Status
 from schemas import records, ticks
 from schemas.records import AlertState, Severity
+from schemas.ticks import WORKER_STAGE, StageProgress
 from tests.unit.console.conftest import Client, Served
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import (
@@ -335,7 +336,7 @@ def test_status_says_what_needs_a_person(fresh: Any) -> None:
         ("cells", 1, 1),
     ]
     assert body["workers"] == [
-        {"worker": "worker-1", "partitions": 7, "tick_min": 1, "restoring": 0}
+        {"worker": "worker-1", "partitions": 7, "tick_min": 1, "restoring": 0, "copies": 0}
     ]
     assert body["dead_letters"] == {"count": 1, "oldest_at": "2026-03-02T06:01:00Z"}
     assert (body["unlinked"]["count"], body["facts_waiting"]) == (1, 2)
@@ -477,3 +478,21 @@ def test_answers_have_every_field_of_their_records() -> None:
     ]
     for record, model in pairs:
         assert set(record.__struct_fields__) - {"v"} == set(model.model_fields), record.__name__
+
+
+def test_a_worker_that_was_killed_while_restoring_is_forgotten_once_time_goes_on(
+    fresh: Any,
+) -> None:
+    _, filler, client, _ = fresh
+    told = StageProgress(
+        stage=WORKER_STAGE, topic="killed", partition=0, tick=2, offset=0, worker="killed",
+        counts={"partitions": 3, "restoring": 2},
+    )  # fmt: skip
+    filler.tick(1, at(1), first_tick())
+    filler.live([said("progress", "worker/killed/0", told), tick_record(2)])
+    workers = {each["worker"]: each for each in client.get("/v1/status").body["workers"]}
+    assert workers["killed"]["restoring"] == 2
+    # Tick 2 is done, so nobody restores what it needed: its partitions have another owner.
+    filler.live([stands("notices", p, 3) for p in (0, 1)])
+    workers = {each["worker"]: each for each in client.get("/v1/status").body["workers"]}
+    assert "killed" not in workers

@@ -10,9 +10,9 @@ from streams.engine.clock import ManualClock
 from streams.engine.log import Partition
 from streams.engine.memory_log import MemoryLog
 from streams.engine.observation import WorkerSettings
-from streams.engine.task import progress_key
 from streams.engine.ticker import TickerSettings
 from streams.engine.worker import Worker
+from streams.engine.writing import progress_key
 from tests.scenario import START
 
 PARTITIONS = 2

@@ -1,0 +1,65 @@
+"""What `progress` says of a worker itself, for `status`: what it holds, restores and copies.
+
+The tick beside it is the newest that the worker knew. A partition that is being restored holds up
+the tick in flight, so once a later tick is done everywhere the worker restores nothing any more,
+even if it was killed and never said so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.ticks import WORKER_STAGE, StageProgress
+from streams.engine.log import TransactionAborted, TransactionalProducer
+from streams.engine.writing import OutRecord, progress_record
+
+
+class Standing(NamedTuple):
+    """Partitions that a worker was given, how many of them it still restores, and of how many
+    partitions of others it keeps copies."""
+
+    partitions: int
+    restoring: int
+    copies: int
+
+
+class Telling:
+    """Tells of one worker whenever there is something new to tell."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._told: Standing | None = None
+
+    def forget(self) -> None:
+        """What was told before counts no more."""
+        self._told = None
+
+    def tell(self, producer: TransactionalProducer, tick: int, standing: Standing) -> None:
+        """Writes it in a transaction of its own, if it is new. Raises TransactionAborted when it
+        could not; the next call tries again."""
+        if standing == self._told or not standing.partitions:
+            return
+        producer.begin()
+        try:
+            told = worker_record(self._worker, tick, standing)
+            producer.produce(told.topic, told.partition, told.key, told.value)
+            producer.commit()
+        except TransactionAborted:
+            producer.abort()
+            raise
+        self._told = standing
+
+
+def worker_record(worker: str, tick: int, standing: Standing) -> OutRecord:
+    """The record of `progress`."""
+    return progress_record(
+        StageProgress(
+            stage=WORKER_STAGE,
+            topic=worker,
+            partition=0,
+            tick=tick,
+            offset=0,
+            worker=worker,
+            counts=standing._asdict(),
+        )
+    )
