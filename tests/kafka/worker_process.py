@@ -1,4 +1,4 @@
-"""Real `slipwatch worker` processes on a test's topics, to be stopped.
+"""Real `slipwatch worker` processes on the topics of a test, to be stopped."""
 
 from __future__ import annotations
 
