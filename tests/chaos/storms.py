@@ -26,7 +26,7 @@ from schemas.codec import encode_fact
 from schemas.records import decode
 from schemas.ticks import Tick
 from streams.engine.moments import Moment
-from tests.chaos.crew import Crew
+from tests.chaos.crew import QUICK, Crew
 from tests.chaos.load import Load
 from tests.chaos.oracle import judge
 from tests.chaos.world import storm_world
@@ -34,9 +34,8 @@ from tests.scenario import Chain
 from tests.worlds import PARTITIONS, KafkaWorld, until
 
 IS_LONG = os.environ.get("SLIPWATCH_STORMS") == "long"
-SESSION_SECONDS = 2.0
-TRANSACTION_SECONDS = 4.0
-"""As `conftest.SHORT_SESSIONS` and `crew.QUICK` say."""
+SESSION_SECONDS = int(QUICK["SLIPWATCH_ENGINE__SESSION_TIMEOUT_MS"]) / 1_000
+TRANSACTION_SECONDS = int(QUICK["SLIPWATCH_ENGINE__TRANSACTION_TIMEOUT_MS"]) / 1_000
 WAIT_SECONDS = 120.0
 
 
