@@ -45,6 +45,9 @@ class Parking:
         self.commit = self._store.commit
         self.abort = self._store.abort
 
+    def __len__(self) -> int:
+        return len(self._store)
+
     def restore(self, key: str, value: bytes | None) -> None:
         """One record of the topic, which all stages share."""
         stage, name = split_part(key)
@@ -57,7 +60,7 @@ class Parking:
 
     def turns(self, key: str) -> list[list[Row]]:
         """The rows that wait at the key, tick by tick, oldest first."""
-        held = self._store.get(key) if len(self._store) else None
+        held = self._store.get(key)
         return [] if held is None else _decode(held).turns
 
     def park(
@@ -88,7 +91,7 @@ class Parking:
 
     def unpark(self, key: str, out: Outputs) -> None:
         """The key was evaluated; if it was parked it is no more."""
-        if len(self._store) and self._store.get(key) is not None:
+        if self._store.get(key) is not None:
             self._store.delete(key)
             out.record("parked", self._name(key), None)
 

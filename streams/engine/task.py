@@ -272,7 +272,7 @@ class KeyedTask:
         """The rows to evaluate the key with, turn by turn: first those parked there, then this
         tick's, sorted and without duplicates; one empty turn when there are none."""
         told = self._rows.get(key)
-        turns = self.parked.turns(key)
+        turns = self.parked.turns(key) if len(self.parked) else []
         if told:
             turns.append(told if len(told) == 1 else sorted(set(told)))
         return turns or [[]]
@@ -288,8 +288,9 @@ class KeyedTask:
         except Exception:  # the one boundary: a fault of ours stops a key, never the line
             self.aborted()
             return self._evaluate_with_care(keys, context)
-        for key in keys:
-            self.parked.unpark(key, out)
+        if len(self.parked):
+            for key in keys:
+                self.parked.unpark(key, out)
         return out
 
     def _evaluate_with_care(self, keys: Sequence[str], context: TickContext) -> Outputs:
@@ -297,12 +298,12 @@ class KeyedTask:
         for key in keys:
             turns = self._turns(key)
             mine = Outputs(self._partitions)
-            savepoint = self.store.savepoint()
+            self.store.savepoint()
             try:
                 for rows in turns:
                     self.stage.evaluate(key, rows, self.store, context, mine)
             except Exception as error:  # as above
-                self.store.rollback(savepoint)
+                self.store.rollback()
                 self.parked.park(key, turns, error, context, out)
                 continue
             out.take(mine)

@@ -3,12 +3,11 @@ and the deadlines that the values carry.
 
 A value in memory is the same bytes as its changelog record. Every state struct begins
 `(version, due, ...)`, so that restoring a key reads two elements and no more. A million deadlines
-that are not due cost nothing at a tick: they wait in a heap.
+that are not due cost nothing at a tick (`streams.stages.deadlines`).
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from zlib import crc32
@@ -16,6 +15,7 @@ from zlib import crc32
 import msgspec
 
 from schemas.units import UtcMillis
+from streams.stages.deadlines import Deadlines
 
 
 class StateHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -67,10 +67,12 @@ def _mark(key: str, value: bytes) -> int:
     return crc32(value, crc32(key.encode()))
 
 
-class Savepoint(NamedTuple):
-    """An overlay as it was."""
+ENTRIES_PER_KEY_MAX = 2
+ENTRIES_SPARE = 1_000
+"""Deadlines are listed anew when there are more entries than so many a key, and these."""
 
-    pending: dict[str, bytes | None]
+_ABSENT = b""
+"""Stands for a key that the overlay does not have; no state is empty."""
 
 
 class Store:
@@ -80,9 +82,11 @@ class Store:
         self._version_max = version_max
         self._committed: dict[str, bytes] = {}
         self._pending: dict[str, bytes | None] = {}
-        self._due: dict[str, UtcMillis] = {}
-        self._heap: list[tuple[UtcMillis, str]] = []
-        self._total = 0
+        self._undo: dict[str, bytes | None] | None = None
+        self._deadlines: Deadlines | None = None
+        """None while they are yet to be listed: it is done at once, when first asked for."""
+        self._total: int | None = 0
+        """None after a restore, until it is first asked for."""
         self._next_total: int | None = None
 
     def __len__(self) -> int:
@@ -101,12 +105,17 @@ class Store:
     def put(self, key: str, value: bytes) -> None:
         """Changes the key; unchanged bytes are no change."""
         if self.get(key) != value:
-            self._pending[key] = value
+            self._change(key, value)
 
     def delete(self, key: str) -> None:
         """Removes the key."""
         if self.get(key) is not None:
-            self._pending[key] = None
+            self._change(key, None)
+
+    def _change(self, key: str, value: bytes | None) -> None:
+        if self._undo is not None:
+            self._undo.setdefault(key, self._pending.get(key, _ABSENT))
+        self._pending[key] = value
 
     def sorted_keys(self) -> list[str]:
         """All committed keys, sorted; for the rare tick that must look at everything."""
@@ -118,32 +127,36 @@ class Store:
 
     def due_keys(self, at: UtcMillis) -> list[str]:
         """Committed keys whose deadline is at or before `at`, sorted. Changes nothing visible."""
-        found: set[str] = set()
-        heap, due = self._heap, self._due
-        popped: list[tuple[UtcMillis, str]] = []
-        while heap and heap[0][0] <= at:
-            entry = heapq.heappop(heap)
-            if due.get(entry[1]) == entry[0] and entry[1] not in found:
-                found.add(entry[1])
-                popped.append(entry)
-        for entry in popped:
-            heapq.heappush(heap, entry)
-        return sorted(found)
+        deadlines = self._deadlines
+        entries_max = ENTRIES_PER_KEY_MAX * len(self._committed) + ENTRIES_SPARE
+        if deadlines is None or deadlines.entries > entries_max:
+            deadlines = self._deadlines = self._listed()
+        return sorted(deadlines.due(at))
 
-    def next_due(self) -> UtcMillis | None:
-        """The earliest deadline, or None."""
-        heap, due = self._heap, self._due
-        while heap and due.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+    def _listed(self) -> Deadlines:
+        deadlines = Deadlines(self._deadline_of)
+        for key, value in self._committed.items():
+            due = _head.decode(value).due
+            if due is not None:
+                deadlines.add(key, due)
+        return deadlines
 
-    def savepoint(self) -> Savepoint:
-        """Marks the overlay, to take back what one key's failed evaluation changed."""
-        return Savepoint(dict(self._pending))
+    def _deadline_of(self, key: str) -> UtcMillis | None:
+        value = self._committed.get(key)
+        return None if value is None else _head.decode(value).due
 
-    def rollback(self, savepoint: Savepoint) -> None:
-        """The overlay as it was at the savepoint."""
-        self._pending = dict(savepoint.pending)
+    def savepoint(self) -> None:
+        """From now on, what one key's evaluation changes can be taken back."""
+        self._undo = {}
+
+    def rollback(self) -> None:
+        """The overlay as it was at the last savepoint."""
+        for key, value in (self._undo or {}).items():
+            if value == _ABSENT:
+                del self._pending[key]
+            else:
+                self._pending[key] = value
+        self._undo = None
 
     def pending(self) -> Mapping[str, bytes | None]:
         """What this transaction changed, in the order of change: the changelog records."""
@@ -152,6 +165,8 @@ class Store:
     def content(self) -> Content:
         """How much state there is once this transaction is committed. To be asked when it is
         complete: nothing may be changed between this and `commit` or `abort`."""
+        if self._total is None:
+            self._total = sum([_mark(key, value) for key, value in self._committed.items()])
         keys, total = len(self._committed), self._total
         for key, value in self._pending.items():
             before = self._committed.get(key)
@@ -170,26 +185,29 @@ class Store:
         for key, value in self._pending.items():
             self._fold(key, value)
         self._pending.clear()
-
-    def abort(self) -> None:
-        """The transaction did not happen."""
-        self._pending.clear()
-        self._next_total = None
-
-    def restore(self, key: str, value: bytes | None) -> None:
-        """One record of the changelog, in its order. Raises StateUnusable."""
-        before = self._committed.get(key)
-        if before is not None:
-            self._total -= _mark(key, before)
-        if value is not None:
-            self._total += _mark(key, value)
-        self._total &= _TOTAL_MASK
-        self._fold(key, value)
+        self._undo = None
 
     def _fold(self, key: str, value: bytes | None) -> None:
         if value is None:
             self._committed.pop(key, None)
-            self._due.pop(key, None)
+            return
+        if self._deadlines is not None:
+            due = _head.decode(value).due
+            if due is not None and due != self._deadline_of(key):
+                self._deadlines.add(key, due)
+        self._committed[key] = value
+
+    def abort(self) -> None:
+        """The transaction did not happen."""
+        self._pending.clear()
+        self._undo = None
+        self._next_total = None
+
+    def restore(self, key: str, value: bytes | None) -> None:
+        """One record of the changelog, in its order. Raises StateUnusable."""
+        self._deadlines = self._total = None
+        if value is None:
+            self._committed.pop(key, None)
             return
         try:
             head = _head.decode(value)
@@ -201,8 +219,3 @@ class Store:
                 f"{self._version_max}"
             )
         self._committed[key] = value
-        if head.due is None:
-            self._due.pop(key, None)
-        elif self._due.get(key) != head.due:
-            self._due[key] = head.due
-            heapq.heappush(self._heap, (head.due, key))

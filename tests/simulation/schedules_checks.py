@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.units import TIME_MAX
 from streams.engine.control import Control
 from streams.engine.flow import STAGES
 from streams.engine.local import LocalEngine
@@ -94,8 +95,7 @@ def inside(task: KeyedTask) -> dict[str, Any]:
     return {
         "progress": task.progress,
         "state": store._committed,
-        "due": store._due,
-        "next": store.next_due(),
+        "due": store.due_keys(TIME_MAX),
         "parked": task.parked._store._committed,
         "derived": _derived(task.stage),
     }
