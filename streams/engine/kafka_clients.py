@@ -21,16 +21,20 @@ from streams.engine.kafka_errors import (
     let_pass,
     records_of,
     refuses_protocol,
+    tells_fatal,
     translate,
 )
 from streams.engine.log import (
     Entry,
+    Expired,
+    Fenced,
     Headers,
     LogError,
     Partition,
     Rebalance,
     Record,
     TransactionAborted,
+    Unavailable,
 )
 
 
@@ -198,12 +202,16 @@ class KafkaReader:
 class KafkaProducer:
     """A transactional producer."""
 
-    def __init__(self, producer: Producer, prefix: str) -> None:
+    def __init__(self, producer: Producer, prefix: str, timeout_s: float) -> None:
+        """`timeout_s` is how long the broker lets a transaction last."""
         self._producer = producer
         self._prefix = prefix
+        self._timeout_s = timeout_s
+        self._began_s = time.monotonic()
 
     def begin(self) -> None:
         """Begins a transaction."""
+        self._began_s = time.monotonic()
         self._call(self._producer.begin_transaction)
 
     def produce(
@@ -225,7 +233,7 @@ class KafkaProducer:
             except BufferError:
                 self._producer.poll(0.01)
             except KafkaException as error:
-                raise translate(error.args[0]) from error
+                raise self._judged(error.args[0]) from error
             else:
                 return
 
@@ -234,7 +242,7 @@ class KafkaProducer:
         try:
             left = self._producer.flush(CALL_TIMEOUT_S)
         except KafkaException as error:
-            raise translate(error.args[0]) from error
+            raise self._judged(error.args[0]) from error
         if left:
             raise TransactionAborted(f"{left} records were not taken by the broker in time")
 
@@ -276,6 +284,19 @@ class KafkaProducer:
                 if fault.retriable() and time.monotonic() < deadline:
                     time.sleep(0.05)
                     continue
-                raise translate(fault) from error
+                raise self._judged(fault) from error
             else:
                 return
+
+    def _judged(self, error: KafkaError) -> LogError:
+        """The broker says the same of a producer that was replaced and of one that took too long;
+        how long this one took tells them apart."""
+        is_over = isinstance(translate(error), Fenced) or tells_fatal(error)
+        if is_over and time.monotonic() - self._began_s >= self._timeout_s:
+            return Expired(
+                f"a transaction took longer than the {self._timeout_s:g} s it may last, and the "
+                "broker ended it"
+            )
+        if tells_fatal(error):
+            return Unavailable(f"the client could not go on as it was: {error.str()}")
+        return translate(error)

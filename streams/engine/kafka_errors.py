@@ -147,6 +147,11 @@ def translate(error: KafkaError) -> LogError:
     return LogError(f"the broker refused: {text}")
 
 
+def tells_fatal(error: KafkaError) -> bool:
+    """Whether it only says that the client met something fatal before, and not what."""
+    return error.code() == KafkaError._FATAL
+
+
 T = TypeVar("T")
 
 

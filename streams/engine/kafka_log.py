@@ -159,7 +159,8 @@ class KafkaLog:
         except KafkaException as error:
             del producer  # The error's traceback would keep it alive; see KafkaProducer.close.
             raise translate(error.args[0]) from error
-        return KafkaProducer(producer, self._settings.prefix)
+        timeout_s = self._settings.transaction_timeout_ms / 1000
+        return KafkaProducer(producer, self._settings.prefix, timeout_s)
 
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
         """Two requests for all partitions; one a partition where the broker cannot list them."""

@@ -11,13 +11,13 @@ import random
 import time
 from collections.abc import Callable
 
-from streams.engine.log import Fenced, LogError, TransactionAborted, Unavailable
+from streams.engine.log import Expired, Fenced, LogError, TransactionAborted, Unavailable
 from streams.engine.observation import EXIT_FENCED, EXIT_LOG, EngineFailure
 
 FENCED_MAX = 3
-"""Times a worker may be shut out within `FENCED_WITHIN_S` before it gives way. Of two workers of
-one name the older is shut out first, and so gives way first; a machine that freezes does not
-freeze three times in so short a time and stay useful."""
+"""Times a worker may be shut out within `FENCED_WITHIN_S` before it gives way, but for those that
+it took too long itself. Of two workers of one name the older is shut out first, and so gives way
+first."""
 FENCED_WITHIN_S = 300.0
 WELL_AFTER_S = 60.0
 """A life that lasted so long was a good one: the next wait is a short one again."""
@@ -60,8 +60,8 @@ class Lives:
         Before the first life nothing is waited for: whoever starts a worker learns at once that
         the broker is not there.
         """
-        passes = isinstance(fault, Unavailable | TransactionAborted)
-        if isinstance(fault, Fenced):
+        passes = isinstance(fault, Unavailable | TransactionAborted | Expired)
+        if isinstance(fault, Fenced) and not passes:
             self._shut_out(fault)
         elif not passes or self._began_s is None:
             raise EngineFailure(fault.what, fault.then, EXIT_LOG) from fault
@@ -75,7 +75,7 @@ class Lives:
         if len(self._fenced_s) >= FENCED_MAX:
             raise EngineFailure(
                 fault.what,
-                "Another process has this worker's name, or it stood still for longer than a "
-                "transaction may last. Give each worker its own name and start it again.",
+                "Another process has this worker's name. Give each worker its own name and start "
+                "it again.",
                 EXIT_FENCED,
             ) from fault

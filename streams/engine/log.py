@@ -52,6 +52,10 @@ class Fenced(LogError):
     """Another owner took over this producer's id; this one may never write again."""
 
 
+class Expired(Fenced):
+    """The log ended this producer's transaction, which took too long. Nobody need have its id."""
+
+
 class OffsetGone(LogError):
     """Records that must be read are no longer in the log."""
 

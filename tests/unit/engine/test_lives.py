@@ -11,6 +11,7 @@ from streams.engine.clock import ManualClock
 from streams.engine.lives import FENCED_MAX, FENCED_WITHIN_S, Backoff, Lives
 from streams.engine.log import (
     EndOffsets,
+    Expired,
     Fenced,
     Log,
     LogError,
@@ -205,6 +206,13 @@ def test_pauses_far_apart_end_no_worker_and_some_in_short_time_do() -> None:
     with pytest.raises(EngineFailure) as raised:
         alive.wait_after(Fenced("shut out"))
     assert raised.value.exit_code == EXIT_FENCED
+
+
+def test_a_machine_too_busy_for_its_transactions_ends_no_worker() -> None:
+    alive = Lives(Count())
+    alive.begun()
+    waits = [alive.wait_after(Expired("it took too long")) for _ in range(5 * FENCED_MAX)]
+    assert max(waits) <= 15.0
 
 
 @pytest.mark.parametrize("fault", [OffsetGone("gone", "Do this"), LogError("refused", "Do that")])
