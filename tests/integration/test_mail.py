@@ -159,7 +159,7 @@ def test_mail_goes_over_tls_with_a_password(certificate: Path, is_upgraded: bool
         "auth_require_tls": is_upgraded,
     }
     options["tls_context" if is_upgraded else "tls"] = _ours(certificate)
-    ways = {
+    ways: dict[str, Any] = {
         "starttls": is_upgraded,
         "tls": not is_upgraded,
         "username": USER,

@@ -39,7 +39,7 @@ class Broker:
         """Writes the records, each to the partition of its key, and waits for them."""
         writer = producer or self._producer
         for record in records:
-            headers = {}
+            headers: dict[str, str | bytes | None] = {}
             if record.gone_at is not None:
                 headers[TOMBSTONE_TICK_HEADER] = str(record.gone_at).encode()
             writer.produce(
