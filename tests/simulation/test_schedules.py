@@ -11,6 +11,7 @@ import functools
 import multiprocessing
 import os
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -61,7 +62,9 @@ def _fails_alike(schedule: Schedule, why: str, mutation: Mutation | None = None)
 
 
 @pytest.mark.timeout(120 + COUNT * SECONDS_A_SCHEDULE)
-def test_whatever_happens_nothing_is_lost_or_said_twice() -> None:
+def test_whatever_happens_nothing_is_lost_or_said_twice(
+    record_property: Callable[[str, object], None],
+) -> None:
     shares = [
         range(start, min(start + SHARE, FIRST + COUNT))
         for start in range(FIRST, FIRST + COUNT, SHARE)
@@ -81,6 +84,11 @@ def test_whatever_happens_nothing_is_lost_or_said_twice() -> None:
     if COUNT >= 300:
         missing = [each for each in HAPPENS if not seen[each]]
         assert not missing, "the storm never brought this"
+    record_property("schedules", f"{COUNT} from seed {FIRST}; " + _counted(seen))
+
+
+def _counted(seen: Counter[str]) -> str:
+    return ", ".join(f"{name} {seen[name]}" for name in sorted(seen))
 
 
 def test_a_seed_says_everything() -> None:
