@@ -32,13 +32,14 @@ demo: setup  ## watch slips being caught in a moving, simulated chain
 test: setup  ## run the tests; those on Apache Kafka need Java 17 and `make kafka`
 	$(BIN)/pytest
 
-chaos: setup  ## run 10,000 schedules of all that can go wrong with workers (a quarter of an hour)
-	SLIPWATCH_SCHEDULES=10000 $(BIN)/pytest tests/simulation/test_schedules.py
+chaos: setup kafka  ## run all that can go wrong, at length, with one summary (an hour or two)
+	$(BIN)/python -m tests.chaos
 
 check: setup  ## lint, format, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES) tests/conftest.py tests/architecture tests/kafka
+	$(BIN)/mypy $(PACKAGES) tests/conftest.py tests/architecture tests/chaos \
+	  tests/contract tests/integration tests/kafka tests/simulation
 	$(BIN)/lint-imports
 
 format: setup  ## write what `check` asks for, where a tool can
