@@ -107,11 +107,22 @@ def scene(
         made = Scene(world, load, crew, random.Random(seed))
         load.warm_up()
         made.rest(f"seed {seed}: the first days")
-        yield made
-        crew.stop()
+        try:
+            yield made
+            crew.stop()
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{stacks(crew)}") from error
     verdict = judge(world)
     assert verdict.alerts >= 100, f"too little was at stake: {verdict}"
     report(name, str(verdict))
+
+
+def stacks(crew: Crew) -> str:
+    """Where the threads of those who still run stand."""
+    for each in crew.running():
+        each.signal(signal.SIGUSR1)
+    time.sleep(1.0)
+    return "\n".join(f"== {each.name}\n{each.output()[-12_000:]}" for each in crew.running())
 
 
 Storm = Callable[[Scene], None]
