@@ -78,6 +78,7 @@ def test_a_rolling_upgrade_under_load_and_no_way_back(
         assert crew["three"].exit_code == Exit.STATE, said
         assert "this release reads up to 1" in said
         assert "Start the newer release; this one changed nothing." in said
+        crew["three"].wait()
         del crew.members["three"]
         load.beat()
         load.settle(crew, "those who stayed", WAIT_SECONDS)
