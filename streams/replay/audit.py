@@ -74,24 +74,28 @@ def audit(log: Log, on_tick: Callable[[int, int], None] | None = None) -> Audit:
         engine.follow(tick)
         if on_tick is not None:
             on_tick(done, len(ticks))
-    expected = _comparable(
-        Written(topic, each.partition, each.key, each.value)
-        for topic in AUDITED_TOPICS
-        for each in engine.outputs(topic)
-    )
+    expected = _Told()
+    for topic in AUDITED_TOPICS:
+        for each in engine.outputs(topic):
+            expected.take(Written(topic, each.partition, each.key, each.value))
     engine.close()
-    found = _comparable(written(log, AUDITED_TOPICS))
+    found = _Told()
+    for record in written(log, AUDITED_TOPICS):
+        found.take(record)
     differing = sorted(
-        (each for each in expected.keys() | found.keys() if expected[each] != found[each]),
+        _differing(expected, found),
         key=lambda each: (each.topic, each.partition, each.key or b"", each.value or b""),
     )
     return Audit(
         ticks=len(ticks),
-        records=found.total(),
+        records=found.records.total(),
         difference_count=len(differing),
         differences=tuple(
             Difference(
-                each.topic, (each.key or b"").decode(errors="replace"), expected[each], found[each]
+                each.topic,
+                (each.key or b"").decode(errors="replace"),
+                expected.records[each],
+                found.records[each],
             )
             for each in differing[:LISTED_MAX]
         ),
@@ -107,18 +111,37 @@ def written(log: Log, topics: Iterable[str]) -> Iterable[Written]:
             yield Written(topic, where.number, record.key(), record.value())
 
 
-def _comparable(records: Iterable[Written]) -> Counter[Written]:
-    """How often each record was written; of a compacted topic only the last record of a key, as
-    the others may be gone."""
-    counted: Counter[Written] = Counter()
-    last: dict[tuple[str, bytes | None], Written] = {}
-    for each in records:
-        if TOPIC_BY_NAME[each.topic].retention is Retention.COMPACTED:
-            last[each.topic, each.key] = each
-        else:
-            counted[each] += 1
-    counted.update(each for each in last.values() if each.value is not None)
-    return counted
+class _Told:
+    """What was said: how often each record, and of compacted topics the last of each key."""
+
+    def __init__(self) -> None:
+        self.records: Counter[Written] = Counter()
+        self.last: dict[tuple[str, bytes | None], Written] = {}
+
+    def take(self, record: Written) -> None:
+        """The next record of its partition."""
+        self.records[record] += 1
+        if TOPIC_BY_NAME[record.topic].retention is Retention.COMPACTED:
+            self.last[record.topic, record.key] = record
+
+
+def _differing(expected: _Told, found: _Told) -> Iterable[Written]:
+    """Records that are there too often or not often enough.
+
+    Of a compacted topic only the last record of a key must be there; the others may be gone, but
+    what is left of them must have been said, and no more often.
+    """
+    for each in expected.records.keys() | found.records.keys():
+        if TOPIC_BY_NAME[each.topic].retention is not Retention.COMPACTED:
+            if expected.records[each] != found.records[each]:
+                yield each
+        elif found.records[each] > expected.records[each]:
+            yield each
+    for key in expected.last.keys() | found.last.keys():
+        due, there = expected.last.get(key), found.last.get(key)
+        # A tombstone may be gone as well.
+        if due != there and due is not None and not (there is None and due.value is None):
+            yield due
 
 
 def _check_whole(log: Log) -> None:
