@@ -30,6 +30,11 @@ QUICK = {
 (tests/kafka/test_delivery.py) and would be half of the load."""
 
 
+def _without_settings() -> dict[str, str]:
+    """This process's environment, without what is meant for the tests or another installation."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("SLIPWATCH_")}
+
+
 class WorkerProcess:
     """One process. Its output goes to NAME.log in the crew's folder, its fuse is NAME.fuse."""
 
@@ -45,7 +50,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.victim", "worker", "--name", name,
                  "--clock-file", str(clock)],
-                env={**os.environ, **environment, FUSE_VARIABLE: str(fuse_path)},
+                env={**_without_settings(), **environment, FUSE_VARIABLE: str(fuse_path)},
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=output, stderr=output,
                 # Ctrl-C in a terminal is for the test, which then ends its workers itself.
                 start_new_session=True,
