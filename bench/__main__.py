@@ -67,22 +67,27 @@ def main(arguments: Sequence[str]) -> int:
         for benchmark in wanted:
             try:
                 run.results[benchmark.name] = _measure(run, benchmark)
+                # Each time, so that a run that is ended early has told what it knew.
+                _write(options, run.results)
             except BenchFailed as error:
                 sys.stderr.write(f"{benchmark.name} failed: {error}\n")
                 failed.append(benchmark.name)
-    _write(options, run.results)
+    sys.stderr.write(f"written to {', '.join(map(str, _paths(options)))}\n")
     return 1 if failed else 0
 
 
 def _write(options: argparse.Namespace, results: Mapping[str, Sequence[Figure]]) -> None:
     """The document, and beside it the table and the plot."""
-    path = options.json or BUILD_DIRECTORY / ("short.json" if options.short else "results.json")
+    path, table, picture = _paths(options)
     report.write(path, results, short=options.short)
-    name = "short" if options.short else "table"
-    table, picture = path.with_name(f"{name}.md"), path.with_name(f"{name}.svg")
     table.write_text(report.markdown(BENCHMARKS, results, short=options.short))
     picture.write_text(plot.picture(BENCHMARKS, results))
-    sys.stderr.write(f"written to {path}, {table} and {picture}\n")
+
+
+def _paths(options: argparse.Namespace) -> tuple[Path, Path, Path]:
+    path = options.json or BUILD_DIRECTORY / ("short.json" if options.short else "results.json")
+    name = "short" if options.short else "table"
+    return path, path.with_name(f"{name}.md"), path.with_name(f"{name}.svg")
 
 
 def _measure(run: Run, benchmark: Benchmark) -> Sequence[Figure]:

@@ -94,12 +94,7 @@ def measure(run: Run, chain: Chain) -> tuple[Need, dict[str, str]]:
         broker = run.ground.broker_cpu_seconds() - broker
         watch.poll()
         behind = load.sent + lines.facts - watch.facts_cut()
-        gaps = sorted(
-            later - earlier
-            for earlier, later in itertools.pairwise(
-                at for at in appended_s(lines.place, "ticks") if at >= since
-            )
-        )
+        gaps = _gaps(lines, watch, workers, since)
         memory = max(each.resident_bytes() for each in workers)
     took = Need(sum(used) / seconds, broker / seconds, memory / GIB, restored)
     seen = {
@@ -111,6 +106,17 @@ def measure(run: Run, chain: Chain) -> tuple[Need, dict[str, str]]:
         "on disk": f"{number(run.ground.disk_bytes(lines.place.prefix) / GIB)} GiB",
     }
     return took, seen
+
+
+def _gaps(
+    lines: Grown, watch: Watch, workers: Sequence[WorkerProcess], since: float
+) -> list[float]:
+    """Seconds between each two ticks, of which the later one came after that moment; ascending."""
+    n = watch.number
+    watch.wait(lambda: watch.number > n, workers, "ticks go on")
+    moments = appended_s(lines.place, "ticks")
+    pairs = itertools.pairwise(moments)
+    return sorted(later - earlier for earlier, later in pairs if later >= since)
 
 
 def table(chain: Chain, took: Need, seen: Mapping[str, str], wanted: Need | None) -> str:
