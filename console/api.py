@@ -6,13 +6,14 @@ import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from console import answers, examples, problems, queries
 from console.database import Database, State
 from console.explanation import Explanation, explain
+from console.metrics import CONTENT_TYPE, write_metrics
 from console.standing import Status, read_status
 from console.telling import list_notifications
 from schemas.records import AlertState, Severity
@@ -261,6 +262,13 @@ def _add_operation(app: FastAPI, database: Database, ready_within_seconds: int) 
         """Answers before the first tick too, so that one sees what the view waits for."""
         with database.reading() as connection:
             return read_status(connection, database.clock())
+
+    @app.get("/metrics", include_in_schema=False)
+    def get_metrics(_: Annotated[Asked, Query()]) -> PlainTextResponse:
+        """The same as metrics, in Prometheus' text format; docs/metrics.md lists them."""
+        with database.reading() as connection:
+            status = read_status(connection, database.clock())
+        return PlainTextResponse(write_metrics(status), media_type=CONTENT_TYPE)
 
     @app.get(
         "/v1/ticks/latest",

@@ -205,6 +205,7 @@ _PARTITION: Json = {
     "partition": 1,
     "tick": 8204,
     "worker": "worker-2",
+    "at": "2026-03-03T09:00:00Z",
     "is_partly_done": False,
 }
 
@@ -300,9 +301,19 @@ STATUS: Json = {
     "facts_behind": 0,
     "held_back_by": [],
     "held_sources": [],
-    "stages": [{"stage": "cells", "partitions": 1, "tick_min": 8204, "tick_max": 8204}],
+    "stages": [
+        {
+            "stage": "cells",
+            "partitions": 1,
+            "tick_min": 8204,
+            "tick_max": 8204,
+            "at_min": "2026-03-03T09:00:00Z",
+        }
+    ],
     "partitions": [_PARTITION],
-    "workers": [{"worker": "worker-2", "partitions": 1, "tick_min": 8204, "restoring": 0}],
+    "workers": [
+        {"worker": "worker-2", "partitions": 1, "tick_min": 8204, "restoring": 0, "copies": 0}
+    ],
     "feeds": 4,
     "blind_feeds": [_FEED],
     "open_alerts": {"info": 0, "warning": 2, "major": 1, "critical": 0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field
@@ -30,6 +31,7 @@ class PartitionProgress(Answer):
     topic: str
     partition: int
     tick: int
+    at: dt.datetime | None = Field(description="T of that tick: how far time has come here.")
     worker: str
     is_partly_done: bool = Field(description="A large tick is only partly evaluated.")
 
@@ -41,6 +43,9 @@ class StageStanding(Answer):
     partitions: int
     tick_min: int
     tick_max: int
+    at_min: dt.datetime | None = Field(
+        description="How far time has come in its slowest partition; None before the first tick."
+    )
 
 
 class WorkerStanding(Answer):
@@ -204,6 +209,7 @@ def _partitions(progress: list[ticks.StageProgress]) -> tuple[PartitionProgress,
             topic=each.topic,
             partition=each.partition,
             tick=each.tick,
+            at=each.at,
             worker=each.worker,
             is_partly_done=each.within is not None,
         )
@@ -232,9 +238,17 @@ def _stages(partitions: tuple[PartitionProgress, ...]) -> tuple[StageStanding, .
             partitions=sum(1 for at in partitions if at.stage == name),
             tick_min=min(at.tick for at in partitions if at.stage == name),
             tick_max=max(at.tick for at in partitions if at.stage == name),
+            at_min=_slowest(at for at in partitions if at.stage == name),
         )
         for name in names
     )
+
+
+def _slowest(partitions: Iterable[PartitionProgress]) -> dt.datetime | None:
+    """How far time has come in all of them; None if one has not finished a tick."""
+    times = [each.at for each in partitions]
+    known = [at for at in times if at is not None]
+    return min(known) if known and len(known) == len(times) else None
 
 
 def _workers(

@@ -107,6 +107,16 @@ RESTORED_RECORDS = MetricSpec(
 RESTORING = MetricSpec(
     "slipwatch_restoring_partitions", Kind.GAUGE, "Owned partitions that are being restored."
 )
+COPIES = MetricSpec(
+    "slipwatch_standby_partitions",
+    Kind.GAUGE,
+    "Partitions of other workers of whose state this worker keeps a copy.",
+)
+COPIES_BEHIND = MetricSpec(
+    "slipwatch_standby_behind_changelogs",
+    Kind.GAUGE,
+    "Changelog partitions of these copies that were not yet read to where they ended at first.",
+)
 HELD_PARTITIONS = MetricSpec(
     "slipwatch_held_partitions",
     Kind.GAUGE,
@@ -174,6 +184,8 @@ METRICS: tuple[MetricSpec, ...] = (
     RESTORE_SECONDS,
     RESTORED_RECORDS,
     RESTORING,
+    COPIES,
+    COPIES_BEHIND,
     HELD_PARTITIONS,
     TROUBLES,
     ENGINE_STATE,
@@ -241,7 +253,10 @@ METRICS_PAGE_HEAD = """\
 # Metrics
 
 A worker serves these on `/metrics` of its web server (`web.host`, `web.port`), in Prometheus' text
-format. This page is made from `streams/metrics.py` by `make docs`.
+format; the view serves others, of the whole, that follow below. This page is made from
+`streams/metrics.py` and `console/metrics.py` by `make docs`.
+
+## Of one worker
 """
 
 

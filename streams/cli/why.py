@@ -160,7 +160,8 @@ def _print_status(reader: Reader, answer: Answer) -> None:
             ("held back by", escape("\n".join(_held_back(answer)))),
             ("hidden facts", escape("\n".join(_held_sources(reader, answer)))),
             ("workers", escape("\n".join(_workers(answer)))),
-            ("stages", ", ".join(_stages(answer))),
+            ("stages", ", ".join(_stages(reader, answer))),
+            ("inputs", ", ".join(_inputs(reader, answer))),
             ("open alerts", ", ".join(_counts(answer["open_alerts"]))),
             ("order lines", ", ".join(_counts(answer["order_lines"]))),
             ("feeds", f"{answer['feeds']}, {len(answer['blind_feeds'])} blind"),
@@ -217,8 +218,22 @@ def _workers(answer: Answer) -> list[str]:
     ]
 
 
-def _stages(answer: Answer) -> list[str]:
-    return [f"{each['stage']} {each['tick_min']}" for each in answer["stages"]]
+def _stages(reader: Reader, answer: Answer) -> list[str]:
+    """Each stage with the tick, and its time, that its slowest partition has finished."""
+    return [
+        f"{each['stage']} {each['tick_min']}"
+        + (f" ({reader.time(each['at_min'])})" if each["at_min"] else "")
+        for each in answer["stages"]
+    ]
+
+
+def _inputs(reader: Reader, answer: Answer) -> list[str]:
+    """Each topic of facts with the time up to which the slowest of its partitions is taken in."""
+    slowest: dict[str, str] = {}
+    for each in answer["partitions"]:
+        if each["stage"] == "intake" and each["at"]:
+            slowest[each["topic"]] = min(each["at"], slowest.get(each["topic"], each["at"]))
+    return [f"{topic} {reader.time(at)}" for topic, at in slowest.items()]
 
 
 def _counts(counts: dict[str, int]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from console.metrics import METRICS as STATUS_METRICS
 from streams.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ def rules() -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
 def test_every_metric_and_label_of_a_rule_exists(rule: dict[str, object]) -> None:
-    labels = {spec.name: set(spec.labels) for spec in METRICS}
+    labels = {spec.name: set(spec.labels) for spec in (*METRICS, *STATUS_METRICS)}
     expression = str(rule["expr"])
     named = re.findall(r"\bslipwatch_\w+", expression)
     assert named

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from confluent_kafka import Producer
 from standardwebhooks import Webhook
 
 from streams.broker.embedded import EmbeddedBroker
+from streams.metrics import METRICS
 from streams.settings import TopicSettings
 from tests.integration.process import (
     Process,
@@ -135,6 +137,7 @@ def test_a_fact_becomes_a_signed_webhook_and_an_answer(place: Place, tmp_path: P
             assert sent.returncode == 0, sent.stdout + sent.stderr
             wait_until(lambda: len(receiver.requests) >= 2, worker.text)
             _check_answers(environment, tmp_path)
+            _check_status(environment, tmp_path, worker.address)
             _check_dead_letters(environment, tmp_path, place)
             _check_pages(worker)
 
@@ -174,6 +177,49 @@ def _check_answers(environment: dict[str, str], directory: Path) -> None:
     missing = command(["order", "show", "NOBODY/1"], environment, directory)
     assert missing.returncode == 1
     assert "NOBODY/1" in missing.stderr
+
+
+STATUS = {
+    # Each item of what status is to tell, as answer, as text, and as metric of the view.
+    "workers": ("workers", "workers ", "slipwatch_status_workers"),
+    "partitions": ("partitions", "partitions, tick", "slipwatch_status_worker_partitions"),
+    "lag": ("facts_behind", "lag ", "slipwatch_status_facts_behind"),
+    "time": ("as_of", "time stands at", "slipwatch_status_time_seconds"),
+    "time per stage": ("stages", "incidents ", "slipwatch_status_stage_time_seconds"),
+    "time per input": (
+        "partitions", "inputs ", "slipwatch_status_input_time_seconds",
+    ),
+    "what holds it back": (
+        "held_back_by", "", 'slipwatch_status_held_back_by_partitions{stage="notices"}',
+    ),
+    "behind a sender's transaction": ("held_sources", "", "slipwatch_status_hidden_partitions"),
+    "restoring": ("workers", "", "slipwatch_status_worker_restoring_partitions"),
+    "catching up": ("newest_is_complete", "", "slipwatch_status_catching_up"),
+    "blind feeds": ("blind_feeds", "blind", "slipwatch_status_blind_feeds"),
+    "dead letters": ("dead_letters", "dead letters ", "slipwatch_status_dead_letters"),
+    "undelivered": ("undelivered", "undelivered ", "slipwatch_status_undelivered_notifications"),
+    "oldest undelivered": (
+        "oldest_undelivered", "", "slipwatch_status_oldest_undelivered_seconds",
+    ),
+}  # fmt: skip
+
+
+def _check_status(environment: dict[str, str], directory: Path, worker: str) -> None:
+    ran = command(["status", "--json"], environment, directory)
+    told = json.loads(ran.stdout)
+    text = command(["status", "--utc"], environment, directory).stdout
+    measured = get(environment["SLIPWATCH_VIEW_URL"] + "/metrics")[1]
+    for item, (field, words, metric) in STATUS.items():
+        assert field in told, item
+        assert words.strip() in text, (item, text)
+        assert re.search(rf"^{re.escape(metric)}(\{{.*\}})? [0-9]", measured, re.MULTILINE), item
+    stages = ["intake", "links", "ledgers", "cells", "incidents", "notices"]
+    assert [each["stage"] for each in told["stages"] if each["at_min"]] == stages
+    inputs = {each["topic"] for each in told["partitions"] if each["stage"] == "intake"}
+    assert inputs == {"orders", "shipments", "heartbeats"}
+    own = get(worker + "/metrics")[1]
+    for spec in METRICS:
+        assert f"# HELP {spec.name.removesuffix('_total')}" in own
 
 
 def _check_dead_letters(environment: dict[str, str], directory: Path, place: Place) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from console.metrics import describe as describe_status
 from streams.cli.root import command_page
 from streams.config import configuration_page
 from streams.metrics import describe
@@ -19,7 +20,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
     [
         ("cli.md", command_page),
         ("configuration.md", configuration_page),
-        ("metrics.md", describe),
+        ("metrics.md", lambda: f"{describe()}\n{describe_status()}"),
     ],
 )
 def test_the_page_is_made_from_the_code(page: str, made: Callable[[], str]) -> None:
