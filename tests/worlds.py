@@ -103,7 +103,7 @@ class KafkaWorld(World):
             replication_factor=replication_factor,
         )  # fmt: skip
         TopicAdmin(KafkaSettings(bootstrap_servers=bootstrap)).create(topics)
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1})
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1, "log_level": 0})
 
     def log(self) -> KafkaLog:
         return KafkaLog(KafkaLogSettings({"bootstrap.servers": self.bootstrap}, self.prefix))
