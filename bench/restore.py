@@ -2,8 +2,11 @@
 
 - 1 M open lines: one worker starts and reads all of its state back;
 - 100 k open lines, two workers in the group, a tick each 100 ms: a third one joins, leaves and
-  crashes; then all stop and one starts. Ticks stand still for the longest time between two of them,
-  by the times at which the log took them.
+  crashes; then all stop and one starts;
+- the same lines, two workers of which each keeps copies of the other's state: one leaves, and the
+  other one is to go on at once.
+
+Ticks stand still for the longest time between two of them, by the times at which the log took them.
 
 A partition moved without need when it went from one worker that stays to another one that stays.
 """
@@ -27,6 +30,9 @@ SHARED_LINES = 100_000
 SHORT_SHARED_LINES = 1_000
 TICK_MS = 100
 SETTLE_S = 1.5
+COPYING_S = 15.0
+SHORT_COPYING_S = 3.0
+"""How long two workers have to copy each other's state."""
 SHORT_TRANSACTION_MS = 5_000
 """In the short form a crashed worker's transaction ends sooner than by default."""
 WORKER_MEMORY = "memory of the worker that restored"
@@ -73,9 +79,9 @@ class _Crew:
         self._watch = Watch(chain.place)
         stack.callback(self._watch.close)
 
-    def start(self, name: str) -> WorkerProcess:
-        """One more worker."""
-        settings = {}
+    def start(self, name: str, *, has_standby: bool = False) -> WorkerProcess:
+        """One more worker; with a standby, it keeps copies of what others own."""
+        settings = {"ENGINE__STANDBY": str(has_standby).lower()}
         if self._run.short:
             settings["ENGINE__TRANSACTION_TIMEOUT_MS"] = str(SHORT_TRANSACTION_MS)
         worker = self._chain.worker(self._run, TICK_MS, name=name, settings=settings)
@@ -85,6 +91,11 @@ class _Crew:
         """Returns when these share the partitions."""
         self._watch.wait_for_crew(*workers)
 
+    def wait(self, seconds: float, *workers: WorkerProcess) -> None:
+        """Lets ticks pass for so long."""
+        until = time.monotonic() + seconds
+        self._watch.wait(lambda: time.monotonic() > until, workers, "ticks go on")
+
     def change(
         self, name: str, do: Callable[[], WorkerProcess | None], *stay: WorkerProcess
     ) -> WorkerProcess | None:
@@ -92,8 +103,7 @@ class _Crew:
         before, since = self._watch.owners(), time.time_ns() / 1e9 - 2 * TICK_MS / 1_000
         came = do()
         self._watch.wait_for_crew(*stay, *([came] if came is not None else []))
-        until = time.monotonic() + SETTLE_S
-        self._watch.wait(lambda: time.monotonic() > until, stay, "ticks go on")
+        self.wait(SETTLE_S, *stay)
         moved, needless = _moves(before, self._watch.owners(), {each.owner for each in stay})
         moments = [at for at in appended_s(self._chain.place, "ticks") if at >= since]
         still = max(later - earlier for earlier, later in itertools.pairwise(moments))
@@ -120,6 +130,12 @@ def _measure_moves(run: Run, chain: Grown, tally: Tally) -> None:
         crew.settle(first, second, third)
         crew.change("crash", third.kill, first, second)
         crew.change("all stop, one starts", lambda: _restart(crew, first, second))
+    with ExitStack() as stack:
+        crew = _Crew(run, chain, stack, tally)
+        first, second = crew.start("a", has_standby=True), crew.start("b", has_standby=True)
+        crew.settle(first, second)
+        crew.wait(SHORT_COPYING_S if run.short else COPYING_S, first, second)
+        crew.change("standby: clean leave", second.stop, first)
 
 
 def _restart(crew: _Crew, *workers: WorkerProcess) -> WorkerProcess:
