@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 KAFKA_VERSION_POM := tests/kafka/pom.xml
 KAFKA_JARS := .build/kafka
+FUZZ_VENV := .build/fuzz-venv
+FUZZ_INPUTS ?= 1000000
 PACKAGES := schemas topology alerts streams console
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check format docs bench kafka lock clean
+.PHONY: help setup demo test chaos fuzz check format docs bench kafka lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +37,19 @@ test: setup  ## run the tests; those on Apache Kafka need Java 17 and `make kafk
 chaos: setup kafka  ## run all that can go wrong, at length, with one summary (an hour or two)
 	$(BIN)/python -m tests.chaos
 
+fuzz: setup $(FUZZ_VENV)/.installed  ## feed a million spoiled inputs to every door (half an hour)
+	$(FUZZ_VENV)/bin/python -m tests.fuzz.campaign --inputs $(FUZZ_INPUTS)
+
+# It builds on .venv, and adds what only the fuzz needs.
+$(FUZZ_VENV)/.installed: tests/fuzz/requirements.lock $(INSTALLED)
+	rm -rf $(FUZZ_VENV)
+	$(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r tests/fuzz/requirements.lock
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' \
+	  > "$$($(FUZZ_VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])')/slipwatch.pth"
+	@touch $@
+
 check: setup  ## lint, format, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,6 +64,7 @@ format: setup  ## write what `check` asks for, where a tool can
 docs: setup  ## write the pages that are made from the code (tests hold them to it)
 	$(BIN)/python -m schemas.docs facts > docs/facts.md
 	$(BIN)/python -m schemas.docs topics > docs/topics.md
+	$(BIN)/python -m schemas.docs limits > docs/limits.md
 	$(BIN)/python -c 'from alerts.catalogue import rules_page; print(rules_page(), end="")' > docs/rules.md
 	$(BIN)/python -c 'from streams.config import configuration_page; print(configuration_page(), end="")' > docs/configuration.md
 	$(BIN)/python -c 'from streams.cli.root import command_page; print(command_page(), end="")' > docs/cli.md

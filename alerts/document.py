@@ -16,14 +16,14 @@ from typing import TypeAlias, TypeVar
 
 import yaml
 
-from schemas.limits import REFERENCE_LENGTH_MAX
+from schemas.limits import (
+    POLICY_DEPTH_MAX,
+    POLICY_ENTRIES_MAX,
+    POLICY_FILE_BYTES_MAX,
+    REFERENCE_LENGTH_MAX,
+)
 from schemas.units import Day, day
 from topology.problems import Problem, quoted, suggestion
-
-FILE_BYTES_MAX = 1_000_000
-DEPTH_MAX = 8
-ENTRIES_MAX = 10_000
-"""Entries of one list or fields of one section."""
 
 _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
@@ -82,8 +82,8 @@ class Unreadable(Exception):
 
 def parsed(data: bytes) -> Fields:
     """The fields that the bytes of a YAML file hold; raises Unreadable."""
-    if len(data) > FILE_BYTES_MAX:
-        raise Unreadable(0, "a larger file", f"at most {FILE_BYTES_MAX} bytes")
+    if len(data) > POLICY_FILE_BYTES_MAX:
+        raise Unreadable(0, "a larger file", f"at most {POLICY_FILE_BYTES_MAX} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,16 +125,16 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 def _node(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
     line = _line(event)
-    if depth > DEPTH_MAX:
-        raise Unreadable(line, "deeper nesting", f"at most {DEPTH_MAX} levels")
+    if depth > POLICY_DEPTH_MAX:
+        raise Unreadable(line, "deeper nesting", f"at most {POLICY_DEPTH_MAX} levels")
     if isinstance(event, yaml.ScalarEvent):
         is_nothing = not event.style and event.value in ("~", "null")
         return Text(line, "" if is_nothing else str(event.value).strip())
     if isinstance(event, yaml.SequenceStartEvent):
         entries: list[Node] = []
         while not isinstance(each := next(events), yaml.SequenceEndEvent):
-            if len(entries) >= ENTRIES_MAX:
-                raise Unreadable(_line(each), "one entry more", f"at most {ENTRIES_MAX}")
+            if len(entries) >= POLICY_ENTRIES_MAX:
+                raise Unreadable(_line(each), "one entry more", f"at most {POLICY_ENTRIES_MAX}")
             entries.append(_node(each, events, depth + 1))
         return Entries(line, entries)
     values: dict[str, Node] = {}
@@ -143,8 +143,8 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
             raise Unreadable(_line(key), "a field with a nested name", "the name of a field")
         if key.value in values:
             raise Unreadable(_line(key), f"{quoted(key.value)} twice", "each field once")
-        if len(values) >= ENTRIES_MAX:
-            raise Unreadable(_line(key), "one field more", f"at most {ENTRIES_MAX}")
+        if len(values) >= POLICY_ENTRIES_MAX:
+            raise Unreadable(_line(key), "one field more", f"at most {POLICY_ENTRIES_MAX}")
         values[key.value] = _node(next(events), events, depth + 1)
     return Fields(line, values)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from alerts.document import FILE_BYTES_MAX, Problems, Section, Unreadable, parsed
+from alerts.document import Problems, Section, Unreadable, parsed
 from alerts.notices import unrouted
 from alerts.policy import Policy, build, complete
 from alerts.rules import RULES, Parameter, Rule
@@ -22,6 +22,7 @@ from alerts.terms import (
     RuleSettings,
     ValueSeverity,
 )
+from schemas.limits import POLICY_FILE_BYTES_MAX
 from schemas.records import Severity
 from topology.network import Network
 from topology.problems import Problem, quoted, suggestion
@@ -46,7 +47,7 @@ def load_policy(path: Path) -> PolicyResult:
     """The policy in the file, or everything that is wrong with it. Never raises for content."""
     try:
         with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
+            data = file.read(POLICY_FILE_BYTES_MAX + 1)
     except OSError as error:
         found = error.strerror or "an error"
         return PolicyResult(None, (Problem(path.name, 0, "", found, "a file to read"),))

@@ -273,6 +273,8 @@ class DeadLetter(DeadLetterLine):
 
     key_base64: str | None
     value_base64: str
+    value_bytes: int | None = None
+    """The whole size, where `value_base64` holds only the beginning."""
 
 
 class DeadLettersAnswer(Answer):

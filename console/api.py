@@ -16,6 +16,7 @@ from console.explanation import Explanation, explain
 from console.metrics import CONTENT_TYPE, write_metrics
 from console.standing import Status, read_status
 from console.telling import list_notifications
+from schemas import limits
 from schemas.records import AlertState, Severity
 from schemas.units import SECOND_MS, instant
 
@@ -40,9 +41,9 @@ class Asked(BaseModel):
 class PageAsked(Asked):
     """Which page of a list."""
 
-    limit: int = Field(100, ge=1, le=queries.PAGE_MAX, description="Entries a page.")
+    limit: int = Field(100, ge=1, le=limits.PAGE_ENTRIES_MAX, description="Entries a page.")
     after: str | None = Field(
-        None, max_length=2_000, description="`next_after` of the page before."
+        None, max_length=limits.CURSOR_CHARS_MAX, description="`next_after` of the page before."
     )
 
 
@@ -51,15 +52,23 @@ class AlertsAsked(PageAsked):
 
     state: AlertState | None = Field(None, description="Only those open, or those resolved.")
     severity: Severity | None = Field(None, description="Only this severity or worse.")
-    account: str | None = Field(None, max_length=200, description="Only those hitting it.")
-    rule: str | None = Field(None, max_length=200, description="Only those of this rule.")
+    account: str | None = Field(
+        None, max_length=limits.FILTER_CHARS_MAX, description="Only those hitting it."
+    )
+    rule: str | None = Field(
+        None, max_length=limits.FILTER_CHARS_MAX, description="Only those of this rule."
+    )
 
 
 class DeadLettersAsked(PageAsked):
     """Which dead letters."""
 
-    source: str | None = Field(None, max_length=200, description="Only this source's.")
-    reason: str | None = Field(None, max_length=200, description="Only refused for this.")
+    source: str | None = Field(
+        None, max_length=limits.FILTER_CHARS_MAX, description="Only this source's."
+    )
+    reason: str | None = Field(
+        None, max_length=limits.FILTER_CHARS_MAX, description="Only refused for this."
+    )
     retried: bool | None = Field(None, description="Only those that were, or were not, resent.")
 
 
@@ -73,7 +82,9 @@ class ExplanationAsked(Asked):
     """What to explain, and as of when."""
 
     id: str = Field(
-        min_length=1, max_length=400, description="A line, alert, notification, feed or number."
+        min_length=1,
+        max_length=limits.ASKED_ID_CHARS_MAX,
+        description="A line, alert, notification, feed or number.",
     )
     tick: int | None = Field(None, ge=0, description="As of this earlier tick.")
 
@@ -92,7 +103,12 @@ class Readiness(BaseModel):
     checked_at: dt.datetime
 
 
-AnyId = Annotated[str, Path(min_length=1, max_length=400, description="May hold `/`; write # %23.")]
+AnyId = Annotated[
+    str,
+    Path(
+        min_length=1, max_length=limits.ASKED_ID_CHARS_MAX, description="May hold `/`; write # %23."
+    ),
+]
 
 
 def create_app(

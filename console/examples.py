@@ -275,7 +275,8 @@ NOTIFICATIONS: Json = {"as_of": AS_OF, "notifications": [_NOTIFICATION], "next_a
 DEAD_LETTERS: Json = {"as_of": AS_OF, "dead_letters": [_DEAD_LETTER_LINE], "next_after": None}
 DEAD_LETTER: Json = {
     "as_of": AS_OF,
-    "dead_letter": _DEAD_LETTER_LINE | {"key_base64": "Uy04OA==", "value_base64": "wwE="},
+    "dead_letter": _DEAD_LETTER_LINE
+    | {"key_base64": "Uy04OA==", "value_base64": "wwE=", "value_bytes": None},
 }
 UNLINKED: Json = {
     "as_of": AS_OF,

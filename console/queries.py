@@ -31,9 +31,6 @@ from schemas import records, ticks
 from schemas.facts import split_line_id
 from schemas.records import AlertState, Severity
 
-PAGE_MAX = 1_000
-"""The largest page that a list gives."""
-
 
 def find_order(
     connection: Connection, asked: str, *, limit: int = 100, after: str | None = None
@@ -186,7 +183,10 @@ def show_dead_letter(connection: Connection, letter_id: str) -> answers.DeadLett
     return answers.DeadLetterAnswer(
         as_of=as_of,
         dead_letter=answers.DeadLetter(
-            **fields, key_base64=key, value_base64=base64.b64encode(found.value).decode()
+            **fields,
+            key_base64=key,
+            value_base64=base64.b64encode(found.value).decode(),
+            value_bytes=found.value_bytes,
         ),
     )
 

@@ -25,10 +25,8 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from schemas.facts import FACT_TYPES, Fact
+from schemas.limits import DECIMAL_BYTES_MAX
 from schemas.writers import SYNC_MARKER, Writer, WriterField, encode_long
-
-DECIMAL_BYTES_MAX = 16
-"""A longer decimal is refused; 18 digits need 8 bytes, and zeros may stand before them."""
 
 _SECOND_BRANCH = 2
 """The branch with index 1, as the one byte of its zigzag encoding."""

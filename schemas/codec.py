@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import fastavro
 import msgspec
 
-from schemas.bulk import DECIMAL_BYTES_MAX, decode_bodies, decode_decimal
+from schemas.bulk import decode_bodies, decode_decimal
 from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.limits import DECIMAL_BYTES_MAX
 from schemas.refusals import Reason, Refused
 from schemas.screening import SCREEN_MIN, find_doubtful
 from schemas.validation import check

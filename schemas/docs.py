@@ -1,9 +1,10 @@
-"""The pages docs/facts.md and docs/topics.md, made from the registries that the code reads.
+"""The pages docs/facts.md, docs/topics.md, docs/limits.md, made from what the code itself reads.
 
     python -m schemas.docs facts > docs/facts.md
     python -m schemas.docs topics > docs/topics.md
+    python -m schemas.docs limits > docs/limits.md
 
-A test compares both files with what these functions return.
+A test compares the files with what these functions return.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def facts_page() -> str:
     """docs/facts.md: kinds and fields of every family, limits, and reasons for refusal."""
     parts = ["# Facts\n", _MADE, _FACTS_INTRO]
     parts += [_describe_family(family) for family in Family]
-    parts.append("## Limits\n")
-    parts.append(_table(("limit", "at most", "in"), _limit_rows()))
+    parts.append(
+        "## Limits\n\nWhat a fact may say at most, and what a line may hold: [limits](limits.md).\n"
+    )
     parts.append("## Why a record is refused\n")
     parts.append(
         "A refused record goes to the topic `dead-letters`, with one of these reasons and a "
@@ -73,6 +75,32 @@ def facts_page() -> str:
     parts.append(
         _table(("reason", "it means"), [(f"`{code}`", says) for code, says in REASON_SAYS])
     )
+    return "\n".join(parts)
+
+
+_LIMITS_INTRO = """\
+Every input is bounded, so that no file and no sender can take the memory or the time of all others.
+The limits lie far above what is sensible; nothing is ever cut without saying so. Their names are
+those of `schemas/limits.py`.
+
+**A line or a number that is full** keeps what it has and takes no more. Within one tick the order
+of arrival does not matter: of the facts that come in one tick, those whose bytes sort first are
+kept, and the others are dead letters. Between ticks it does: what came at an earlier tick is never
+driven out by what comes later, so two logs with the same facts cut into other ticks may refuse
+other facts of a full line, and only there. The same recorded ticks always refuse the same facts.
+"""
+
+
+def limits_page() -> str:
+    """docs/limits.md: every limit, by kind of input, with what becomes of one more."""
+    parts = ["# Limits\n", _MADE, _LIMITS_INTRO]
+    for group in limits.LIMITS:
+        parts.append(f"## {group.title}\n")
+        rows = [
+            (f"{limit.most:,}", limit.unit, limit.past_it, f"`{limit.name}`")
+            for limit in group.limits
+        ]
+        parts.append(_table(("at most", "of", "past it", "name"), rows))
     return "\n".join(parts)
 
 
@@ -147,26 +175,16 @@ def _type_name(declared: Any) -> str:
     return _TYPES[declared["logicalType"] if isinstance(declared, dict) else declared]
 
 
-def _limit_rows() -> list[tuple[str, ...]]:
-    return [
-        ("a text other than those below", f"{limits.REFERENCE_LENGTH_MAX:,}", "characters"),
-        ("`reason`", f"{limits.REASON_LENGTH_MAX:,}", "characters"),
-        ("`unit`", f"{limits.UNIT_LENGTH_MAX:,}", "characters"),
-        ("`value_minor`", f"{limits.VALUE_MINOR_MAX:,}", "minor units"),
-        ("`schedule`", f"{limits.SCHEDULES_PER_LINE_MAX:,}", "schedules of a confirmation"),
-        ("`stop`", f"{limits.STOPS_PER_SHIPMENT_MAX:,}", "stops of a shipment"),
-        ("facts of one line", f"{limits.FACTS_PER_LINE_MAX:,}", "facts"),
-        ("facts of one number", f"{limits.FACTS_WAITING_PER_NUMBER_MAX:,}", "facts"),
-        ("lines of one number", f"{limits.LINES_PER_NUMBER_MAX:,}", "lines"),
-    ]
-
-
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-PAGES: dict[str, Callable[[], str]] = {"facts": facts_page, "topics": topics_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "facts": facts_page,
+    "topics": topics_page,
+    "limits": limits_page,
+}
 
 
 def main(arguments: list[str]) -> int:

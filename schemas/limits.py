@@ -1,58 +1,235 @@
-"""Limits on what may be said, each with its unit and what happens at it."""
+"""Limits on what may be said: each with its name, its unit, and what becomes of one more.
 
-REFERENCE_LENGTH_MAX = 200
-"""Characters of an id or reference; a longer one makes the fact a dead letter."""
+The one list of them; whoever holds a limit takes it from here, and docs/limits.md is made from
+`LIMITS`. A limit is there so that memory and time stay bounded whatever comes in; it lies far above
+what is sensible. Tests go to each limit, and one past it.
+"""
 
-REASON_LENGTH_MAX = 2_000
-"""Characters of the free text of a fact; a longer one makes the fact a dead letter."""
+from __future__ import annotations
 
-UNIT_LENGTH_MAX = 20
-"""Characters of a unit of quantity; a longer one makes the fact a dead letter."""
+from typing import Final, NamedTuple
 
-VALUE_MINOR_MAX = 10**15
-"""Minor units of a currency in one fact; a larger value is refused. Exact as a JSON number."""
+REFERENCE_LENGTH_MAX: Final = 200
+REASON_LENGTH_MAX: Final = 2_000
+UNIT_LENGTH_MAX: Final = 20
+VALUE_MINOR_MAX: Final = 10**15
+"""Exact as a JSON number, which many programs read as a double."""
+STOPS_PER_SHIPMENT_MAX: Final = 100
+SCHEDULES_PER_LINE_MAX: Final = 100
+DECIMAL_BYTES_MAX: Final = 16
+"""18 digits need 8 bytes, and zeros may stand before them."""
+LINKS_PER_FACT_MAX: Final = 5
+"""By the fields that there are: the supplier's order and line, the shipment, and the carrier's
+number, which also stands for the shipment."""
 
-STOPS_PER_SHIPMENT_MAX = 100
-"""Stops of one shipment's route; a stop number above it is refused."""
+FACTS_PER_LINE_MAX: Final = 500
+FACT_BYTES_PER_LINE_MAX: Final = 500_000
+FACTS_PER_NUMBER_MAX: Final = 500
+FACT_BYTES_PER_NUMBER_MAX: Final = 300_000
+LINES_PER_NUMBER_MAX: Final = 10_000
+LINE_CHARS_PER_NUMBER_MAX: Final = 400_000
+CONSEQUENCES_LISTED: Final = 20
 
-FACTS_PER_LINE_MAX = 500
-"""Facts kept of one line; one more goes to the dead letters as `line_full`."""
+RECORD_BYTES_MAX: Final = 900_000
+"""Brokers take 1,048,588 by default."""
+LETTER_VALUE_BYTES_MAX: Final = 500_000
+LETTER_KEY_BYTES_MAX: Final = 50_000
+ERROR_CHARS_MAX: Final = 500
 
-SCHEDULES_PER_LINE_MAX = 100
-"""Schedules of one confirmation; a schedule number above it is refused."""
+FACT_FILE_BYTES_MAX: Final = 1 << 30
+FACT_OBJECT_CHARS_MAX: Final = 100_000
+FACT_FIELDS_MAX: Final = 100
 
-FACTS_WAITING_PER_NUMBER_MAX = 500
-"""Facts kept of one number (a shipment, an order); one more is dead-lettered as `number_full`."""
+CSV_LINE_CHARS_MAX: Final = 1_000_000
+CSV_COLUMNS_MAX: Final = 1_000
+CSV_CELL_CHARS_MAX: Final = 20_000
+MAPPING_FILE_CHARS_MAX: Final = 1_000_000
+MAPPING_DEPTH_MAX: Final = 60
+MAPPING_VALUES_MAX: Final = 100
+MAPPING_FACTS_MAX: Final = 100
+MAPPING_TEXT_CHARS_MAX: Final = 20_000
+POINTER_CHARS_MAX: Final = 200
+POINTER_GAPS_MAX: Final = 2
 
-LINES_PER_NUMBER_MAX = 10_000
-"""Lines that one number may stand for; one more is dead-lettered as `number_full`."""
+NETWORK_FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+NETWORK_ROWS_MAX: Final = 1_000_000
+NETWORK_ROW_FIELDS_MAX: Final = 100
+NETWORK_FIELD_CHARS_MAX: Final = 20_000
+NETWORK_LIST_ENTRIES_MAX: Final = 10_000
+NETWORK_DEPTH_MAX: Final = 20
+NETWORK_PROBLEMS_MAX: Final = 1_000
+CELL_NODES_MAX: Final = 50_000
 
-CONSEQUENCES_LISTED = 20
-"""Consequences that an alert lists in full; the others are counted."""
+POLICY_FILE_BYTES_MAX: Final = 1_000_000
+POLICY_DEPTH_MAX: Final = 8
+POLICY_ENTRIES_MAX: Final = 10_000
 
-RECORD_BYTES_MAX = 900_000
-"""Bytes of one record that the engine writes; brokers take 1,048,588 by default."""
+SETTINGS_FILE_BYTES_MAX: Final = 1_000_000
+SECRET_FILE_BYTES_MAX: Final = 65_536
 
-FACT_FILE_BYTES_MAX = 1 << 30
-"""Bytes of a file of facts as JSON; a larger one is refused whole: it is held in memory."""
+PAGE_ENTRIES_MAX: Final = 1_000
+ASKED_ID_CHARS_MAX: Final = 400
+CURSOR_CHARS_MAX: Final = 2_000
+FILTER_CHARS_MAX: Final = 200
 
-FACT_OBJECT_CHARS_MAX = 100_000
-"""Characters of one fact as JSON; a longer object is refused, and the next one is read."""
+WEBHOOK_SECRET_BYTES_MAX: Final = 64
+RETRY_AFTER_SECONDS_MAX: Final = 3_600
 
-FACT_FIELDS_MAX = 100
-"""Fields of one object in a file of facts; one with more is refused."""
 
-ERROR_CHARS_MAX = 500
-"""Characters of an error that quotes what somebody else wrote; the rest is left out."""
+class Limit(NamedTuple):
+    """One limit: the name of its constant, the value, its unit, and what happens past it."""
 
-SETTINGS_FILE_BYTES_MAX = 1_000_000
-"""Bytes of the file of settings; a larger one is refused."""
+    name: str
+    most: int
+    unit: str
+    past_it: str
 
-SECRET_FILE_BYTES_MAX = 65_536
-"""Bytes of a file that holds one secret; a larger one is refused."""
 
-MAPPING_FILE_CHARS_MAX = 1_000_000
-"""Characters of a mapping file; a larger one is refused."""
+class Group(NamedTuple):
+    """The limits of one kind of input."""
 
-MAPPING_DEPTH_MAX = 60
-"""Levels of values within values in a mapping file; one more ends the reading of it."""
+    title: str
+    limits: tuple[Limit, ...]
+
+
+_LETTER = "the fact is a dead letter"
+_REFUSED = "the file is refused"
+
+LIMITS: Final[tuple[Group, ...]] = (
+    Group(
+        "One fact",
+        (
+            Limit("REFERENCE_LENGTH_MAX", REFERENCE_LENGTH_MAX, "characters of an id, reference or "
+                  "other text", f"{_LETTER} (`too_long`)"),
+            Limit("REASON_LENGTH_MAX", REASON_LENGTH_MAX, "characters of `reason`",
+                  f"{_LETTER} (`too_long`)"),
+            Limit("UNIT_LENGTH_MAX", UNIT_LENGTH_MAX, "characters of `unit`",
+                  f"{_LETTER} (`too_long`)"),
+            Limit("VALUE_MINOR_MAX", VALUE_MINOR_MAX, "minor units in `value_minor`",
+                  f"{_LETTER} (`value_out_of_range`)"),
+            Limit("SCHEDULES_PER_LINE_MAX", SCHEDULES_PER_LINE_MAX, "the highest `schedule` of a "
+                  "confirmation", f"{_LETTER} (`value_out_of_range`)"),
+            Limit("STOPS_PER_SHIPMENT_MAX", STOPS_PER_SHIPMENT_MAX, "the highest `stop` of a "
+                  "shipment", f"{_LETTER} (`value_out_of_range`)"),
+            Limit("DECIMAL_BYTES_MAX", DECIMAL_BYTES_MAX, "bytes of a decimal in Avro",
+                  f"{_LETTER} (`value_out_of_range`)"),
+            Limit("LINKS_PER_FACT_MAX", LINKS_PER_FACT_MAX, "links between numbers that a fact "
+                  "teaches", "there are no fields for more"),
+        ),
+    ),
+    Group(
+        "Lines and numbers",
+        (
+            Limit("FACTS_PER_LINE_MAX", FACTS_PER_LINE_MAX, "facts kept of an order line",
+                  f"{_LETTER} (`line_full`); the line keeps what it has"),
+            Limit("FACT_BYTES_PER_LINE_MAX", FACT_BYTES_PER_LINE_MAX, "bytes of the facts kept of "
+                  "an order line", f"{_LETTER} (`line_full`); a shorter one may still fit"),
+            Limit("FACTS_PER_NUMBER_MAX", FACTS_PER_NUMBER_MAX, "facts kept of a number (an order, "
+                  "a shipment)", f"{_LETTER} (`number_full`); facts that name a line reach it"),
+            Limit("FACT_BYTES_PER_NUMBER_MAX", FACT_BYTES_PER_NUMBER_MAX, "bytes of the facts kept "
+                  "of a number", f"{_LETTER} (`number_full`)"),
+            Limit("LINES_PER_NUMBER_MAX", LINES_PER_NUMBER_MAX, "lines or numbers that a number "
+                  "stands for", "the link is a dead letter (`number_full`): what is told of the "
+                  "number does not reach that line"),
+            Limit("LINE_CHARS_PER_NUMBER_MAX", LINE_CHARS_PER_NUMBER_MAX, "characters of their ids",
+                  "the link is a dead letter (`number_full`)"),
+            Limit("CONSEQUENCES_LISTED", CONSEQUENCES_LISTED, "consequences listed in an alert",
+                  "the worst are listed, all are counted in `consequence_count`"),
+        ),
+    ),
+    Group(
+        "Records",
+        (
+            Limit("RECORD_BYTES_MAX", RECORD_BYTES_MAX, "bytes of a record between stages, or of "
+                  "a part of a published version", "it is written as several records"),
+            Limit("LETTER_VALUE_BYTES_MAX", LETTER_VALUE_BYTES_MAX, "bytes of the original value "
+                  "in a dead letter", "the letter holds the beginning and says the whole size "
+                  "(`value_bytes`); the record lies where the letter says"),
+            Limit("LETTER_KEY_BYTES_MAX", LETTER_KEY_BYTES_MAX, "bytes of the original key in a "
+                  "dead letter", "the letter holds its beginning"),
+            Limit("ERROR_CHARS_MAX", ERROR_CHARS_MAX, "characters of an error that quotes what "
+                  "somebody else wrote", "the rest is left out"),
+        ),
+    ),
+    Group(
+        "Files of facts as JSON",
+        (
+            Limit("FACT_FILE_BYTES_MAX", FACT_FILE_BYTES_MAX, "bytes of a file", _REFUSED),
+            Limit("FACT_OBJECT_CHARS_MAX", FACT_OBJECT_CHARS_MAX, "characters of an object",
+                  "the object is refused, the next one is read"),
+            Limit("FACT_FIELDS_MAX", FACT_FIELDS_MAX, "fields of an object",
+                  "the object is refused, the next one is read"),
+        ),
+    ),
+    Group(
+        "CSV and mappings",
+        (
+            Limit("CSV_LINE_CHARS_MAX", CSV_LINE_CHARS_MAX, "characters of a line of a CSV file",
+                  "reading ends there, with an error that names the line"),
+            Limit("CSV_COLUMNS_MAX", CSV_COLUMNS_MAX, "columns of a CSV file", _REFUSED),
+            Limit("CSV_CELL_CHARS_MAX", CSV_CELL_CHARS_MAX, "characters of a cell",
+                  "the row is rejected"),
+            Limit("MAPPING_FILE_CHARS_MAX", MAPPING_FILE_CHARS_MAX, "characters of a mapping",
+                  _REFUSED),
+            Limit("MAPPING_DEPTH_MAX", MAPPING_DEPTH_MAX, "levels of values within values",
+                  _REFUSED),
+            Limit("MAPPING_VALUES_MAX", MAPPING_VALUES_MAX, "named values", _REFUSED),
+            Limit("MAPPING_FACTS_MAX", MAPPING_FACTS_MAX, "facts of a row", _REFUSED),
+            Limit("MAPPING_TEXT_CHARS_MAX", MAPPING_TEXT_CHARS_MAX, "characters that a template "
+                  "is filled with", "the row is rejected"),
+            Limit("POINTER_GAPS_MAX", POINTER_GAPS_MAX, "`{any}` in a pointer", _REFUSED),
+            Limit("POINTER_CHARS_MAX", POINTER_CHARS_MAX, "characters of a cell that may be a "
+                  "pointer", "the cell is noted as not used"),
+        ),
+    ),
+    Group(
+        "Networks",
+        (
+            Limit("NETWORK_FILE_BYTES_MAX", NETWORK_FILE_BYTES_MAX, "bytes of a file", _REFUSED),
+            Limit("NETWORK_ROWS_MAX", NETWORK_ROWS_MAX, "rows of a file", _REFUSED),
+            Limit("NETWORK_ROW_FIELDS_MAX", NETWORK_ROW_FIELDS_MAX, "fields of a row, or columns",
+                  _REFUSED),
+            Limit("NETWORK_FIELD_CHARS_MAX", NETWORK_FIELD_CHARS_MAX, "characters of a value",
+                  "an error at the field"),
+            Limit("NETWORK_LIST_ENTRIES_MAX", NETWORK_LIST_ENTRIES_MAX, "entries of a list in YAML",
+                  "an error at the field"),
+            Limit("NETWORK_DEPTH_MAX", NETWORK_DEPTH_MAX, "levels of values within values",
+                  _REFUSED),
+            Limit("NETWORK_PROBLEMS_MAX", NETWORK_PROBLEMS_MAX, "errors listed",
+                  "the others are counted"),
+            Limit("CELL_NODES_MAX", CELL_NODES_MAX, "stock nodes of a cell", "a warning"),
+        ),
+    ),
+    Group(
+        "Policies",
+        (
+            Limit("POLICY_FILE_BYTES_MAX", POLICY_FILE_BYTES_MAX, "bytes of a file", _REFUSED),
+            Limit("POLICY_DEPTH_MAX", POLICY_DEPTH_MAX, "levels of values within values", _REFUSED),
+            Limit("POLICY_ENTRIES_MAX", POLICY_ENTRIES_MAX, "entries of a list, or fields of a "
+                  "section", _REFUSED),
+        ),
+    ),
+    Group(
+        "Settings and webhooks",
+        (
+            Limit("SETTINGS_FILE_BYTES_MAX", SETTINGS_FILE_BYTES_MAX, "bytes of slipwatch.toml",
+                  _REFUSED),
+            Limit("SECRET_FILE_BYTES_MAX", SECRET_FILE_BYTES_MAX, "bytes of a file that holds a "
+                  "secret", _REFUSED),
+            Limit("WEBHOOK_SECRET_BYTES_MAX", WEBHOOK_SECRET_BYTES_MAX, "bytes of a signing secret "
+                  "(at least 24)", "the secret is refused"),
+            Limit("RETRY_AFTER_SECONDS_MAX", RETRY_AFTER_SECONDS_MAX, "seconds that a receiver may "
+                  "ask to be left alone", "it is asked again after these"),
+        ),
+    ),
+    Group(
+        "Questions over HTTP",
+        (
+            Limit("PAGE_ENTRIES_MAX", PAGE_ENTRIES_MAX, "entries of a page", "422"),
+            Limit("ASKED_ID_CHARS_MAX", ASKED_ID_CHARS_MAX, "characters of an id or number", "422"),
+            Limit("CURSOR_CHARS_MAX", CURSOR_CHARS_MAX, "characters of `after`", "422"),
+            Limit("FILTER_CHARS_MAX", FILTER_CHARS_MAX, "characters of `source`, `reason`, "
+                  "`account` and `rule`", "422"),
+        ),
+    ),
+)  # fmt: skip

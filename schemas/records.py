@@ -289,7 +289,9 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     `id` is `TOPIC/PARTITION/OFFSET` of what intake refused; of a fact that was refused later, the
     line or number that had no room for it, its source and its event id.
 
-    `value` and `key_bytes` are the original bytes. `retried_at` marks one that was sent again.
+    `value` and `key_bytes` are the original bytes. Of a record that is larger than a letter may be,
+    `value` is the beginning and `value_bytes` the whole size; the record itself lies where `topic`,
+    `partition` and `offset` say. `retried_at` marks one that was sent again.
     """
 
     id: str
@@ -304,6 +306,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     event_id: str | None = None
     key_bytes: bytes | None = None
     value: bytes
+    value_bytes: int | None = None
     retried_at: dt.datetime | None = None
 
 

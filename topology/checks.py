@@ -35,13 +35,36 @@ def key_of(table: Table, row: Row) -> Key:
     return tuple(getattr(row, name) for name in table.key)
 
 
-def relation_problems(tables: dict[str, CheckedTable]) -> Iterator[Problem]:
-    """Errors between rows: duplicates, unknown references, loops."""
+def relation_problems(tables: dict[str, CheckedTable], limits: Limits) -> tuple[list[Problem], int]:
+    """Errors between rows (duplicates, unknown references, loops), and how many more there are than
+    may be listed."""
+    budget = _Budget(limits.problems_max)
     for table in tables.values():
-        yield from _duplicates(table)
-        yield from _unknown_references(table, tables)
-    yield from _bill_loops(tables["bills_of_material"])
-    yield from _account_loops(tables["accounts"])
+        budget.take(_duplicates(table))
+        budget.take(_unknown_references(table, tables, budget))
+    budget.take(_bill_loops(tables["bills_of_material"]))
+    budget.take(_account_loops(tables["accounts"]))
+    return budget.problems, budget.omitted
+
+
+class _Budget:
+    """The first problems; the others are counted."""
+
+    def __init__(self, problems_max: int) -> None:
+        self._problems_max = problems_max
+        self.problems: list[Problem] = []
+        self.omitted = 0
+
+    @property
+    def is_spent(self) -> bool:
+        return len(self.problems) >= self._problems_max
+
+    def take(self, found: Iterator[Problem]) -> None:
+        for problem in found:
+            if self.is_spent:
+                self.omitted += 1
+            else:
+                self.problems.append(problem)
 
 
 def _duplicates(checked: CheckedTable) -> Iterator[Problem]:
@@ -56,7 +79,7 @@ def _duplicates(checked: CheckedTable) -> Iterator[Problem]:
 
 
 def _unknown_references(
-    checked: CheckedTable, tables: dict[str, CheckedTable]
+    checked: CheckedTable, tables: dict[str, CheckedTable], budget: _Budget
 ) -> Iterator[Problem]:
     references = [
         (name, reference_of(field))
@@ -71,7 +94,9 @@ def _unknown_references(
             value = getattr(row, name)
             for each in value if isinstance(value, tuple) else (value,) if value else ():
                 if each not in known.ids:
-                    expected = f"an id in {known.file}{suggestion(each, known.ids)}"
+                    # To look for a close name takes milliseconds, so only while it is listed.
+                    close = "" if budget.is_spent else suggestion(each, known.ids)
+                    expected = f"an id in {known.file}{close}"
                     yield raw.problem(name, quoted(each), expected)
 
 

@@ -74,6 +74,7 @@ def summary(network: Network) -> Summary:
 def check(folder: Path, limits: Limits = LIMITS) -> LoadResult:
     """The network in the folder, or everything that is wrong with it. Never raises for content."""
     errors, files = _files(folder)
+    omitted_count = 0
     tables: dict[str, CheckedTable] = {}
     for table in TABLES:
         path = files.get(table.name)
@@ -81,14 +82,17 @@ def check(folder: Path, limits: Limits = LIMITS) -> LoadResult:
             tables[table.name] = CheckedTable(table, f"{table.name}.yaml")
             continue
         raw = read_file(path, limits)
-        rows, problems = _validated(table, raw)
+        rows, problems, omitted = _validated(table, raw, limits)
         errors += [*raw.problems, *problems]
+        omitted_count += omitted
         ids = frozenset(_id(row) for row in raw.rows)
         tables[table.name] = CheckedTable(table, raw.file, rows, ids, raw.is_whole)
-    errors += relation_problems(tables)
+    between, omitted = relation_problems(tables, limits)
+    errors += between
     if errors:
         listed = tuple(sorted(errors)[: limits.problems_max])
-        return LoadResult(None, listed, omitted_count=len(errors) - len(listed))
+        omitted_count += omitted + len(errors) - len(listed)
+        return LoadResult(None, listed, omitted_count=omitted_count)
     network = build(_document(tables))
     return LoadResult(network, warnings=tuple(sorted(warnings(network, tables, limits))))
 
@@ -142,28 +146,40 @@ def _id(raw: RawRow) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _validated(table: Table, raw: RawTable) -> tuple[tuple[tuple[RawRow, Row], ...], list[Problem]]:
-    """The rows that are right in themselves, and what is wrong with the others."""
+def _validated(
+    table: Table, raw: RawTable, limits: Limits
+) -> tuple[tuple[tuple[RawRow, Row], ...], list[Problem], int]:
+    """The rows that are right in themselves, what is wrong with the others, and how many more
+    errors there are than may be listed: those are only counted, for to explain one takes long."""
     fields = table.row.model_fields
     problems = list(_header_problems(table, raw))
     at_header = {problem.field for problem in problems}
     rows: list[tuple[RawRow, Row]] = []
+    omitted = 0
     for each in raw.rows:
         given = {name: value for name, value in each.values.items() if value != ""}
+        is_listed = len(problems) < limits.problems_max
         try:
             row = table.row.model_validate(given)
         except ValidationError as error:
-            problems += (
-                _problem(each, details, fields)
-                for details in error.errors(include_url=False)
+            found = [
+                details
+                for details in error.errors(include_url=False, include_context=is_listed)
                 if details["loc"][0] not in at_header
-            )
+            ]
+            if is_listed:
+                problems += (_problem(each, details, fields) for details in found)
+            else:
+                omitted += len(found)
             continue
         faults = [each.problem(*fault) for fault in row.faults()]
-        problems += faults
+        if is_listed:
+            problems += faults
+        else:
+            omitted += len(faults)
         if not faults:
             rows.append((each, row))
-    return tuple(rows), problems
+    return tuple(rows), problems, omitted
 
 
 def _header_problems(table: Table, raw: RawTable) -> Iterator[Problem]:

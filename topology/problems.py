@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from schemas import limits
+
 FOUND_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
 SUGGESTION_CANDIDATES_MAX = 2_000
@@ -18,15 +20,15 @@ class Limits:
     `cell_nodes_max` alone is a warning. After `problems_max` errors the rest is only counted.
     """
 
-    file_bytes_max: int = 64 * 1024 * 1024
-    rows_max: int = 1_000_000
+    file_bytes_max: int = limits.NETWORK_FILE_BYTES_MAX
+    rows_max: int = limits.NETWORK_ROWS_MAX
     """Rows of one file."""
-    row_fields_max: int = 100
-    field_chars_max: int = 20_000
+    row_fields_max: int = limits.NETWORK_ROW_FIELDS_MAX
+    field_chars_max: int = limits.NETWORK_FIELD_CHARS_MAX
     """Characters of one value; of a list in CSV, of all of it."""
-    list_entries_max: int = 10_000
-    problems_max: int = 1_000
-    cell_nodes_max: int = 50_000
+    list_entries_max: int = limits.NETWORK_LIST_ENTRIES_MAX
+    problems_max: int = limits.NETWORK_PROBLEMS_MAX
+    cell_nodes_max: int = limits.CELL_NODES_MAX
     """Stock nodes of one cell, which one worker must hold and evaluate."""
 
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import yaml
 
+from schemas.limits import NETWORK_DEPTH_MAX
 from topology.problems import Limits, Problem, quoted
 
 LIST_SEPARATOR = "|"
@@ -23,7 +24,6 @@ LIST_SEPARATOR = "|"
 
 Value: TypeAlias = str | list[str]
 
-_DEPTH_MAX = 20
 _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 
@@ -291,7 +291,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
         for event in yaml.parse(text, Loader=_LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEPTH_MAX:
+            if depth > NETWORK_DEPTH_MAX:
                 raise _Unreadable(_line(event), "values nested too deep", "rows of plain values")
             if isinstance(event, yaml.AliasEvent):
                 raise _Unreadable(_line(event), f"the alias *{event.anchor}", "values written out")

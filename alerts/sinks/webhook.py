@@ -18,17 +18,14 @@ import aiohttp
 from standardwebhooks import Webhook
 
 from alerts.sinks.sink import Permanent, Recoverable
+from schemas.limits import RETRY_AFTER_SECONDS_MAX, WEBHOOK_SECRET_BYTES_MAX
 from schemas.records import Notification, encode
 
 TIMEOUT_S = 10.0
 """How long one attempt may take, from the first byte sent to the status received."""
 
 SECRET_BYTES_MIN = 24
-SECRET_BYTES_MAX = 64
-"""How long a secret may be, by the specification of Standard Webhooks."""
-
-RETRY_AFTER_MAX_S = 3600.0
-"""A receiver that asks for a longer pause is asked again after this."""
+"""A secret has 24 to 64 bytes, by the specification of Standard Webhooks."""
 
 _WORTH_RETRYING = frozenset({408, 425, 429})
 _USER_AGENT = MappingProxyType({"user-agent": "slipwatch"})
@@ -49,10 +46,10 @@ class Secret:
             raise SecretRefused(
                 "found a webhook secret that is not base64, expected whsec_ and base64"
             ) from error
-        if not SECRET_BYTES_MIN <= len(raw) <= SECRET_BYTES_MAX:
+        if not SECRET_BYTES_MIN <= len(raw) <= WEBHOOK_SECRET_BYTES_MAX:
             raise SecretRefused(
                 f"found a webhook secret of {len(raw)} bytes, "
-                f"expected {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX}"
+                f"expected {SECRET_BYTES_MIN} to {WEBHOOK_SECRET_BYTES_MAX}"
             )
         self._raw = raw
 
@@ -142,4 +139,4 @@ def _pause_s(retry_after: str | None) -> float | None:
     """The seconds that `Retry-After` asks for; a date there is not looked at."""
     if retry_after is None or not retry_after.isascii() or not retry_after.isdigit():
         return None
-    return min(float(retry_after), RETRY_AFTER_MAX_S)
+    return min(float(retry_after), float(RETRY_AFTER_SECONDS_MAX))

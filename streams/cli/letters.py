@@ -93,7 +93,7 @@ def show_letter(
             ("when", f"{reader.time(letter['at'])} (tick {letter['tick']})"),
             ("sent again", reader.time(letter["retried_at"])),
             ("key", escape(repr(key)) if key is not None else ""),
-            (f"value, {len(value)} bytes", escape(repr(value))),
+            (f"value, {letter['value_bytes'] or len(value)} bytes", escape(repr(value))),
         )
     )
     console().print(reader.as_of(answer))
@@ -130,6 +130,12 @@ def retry(
         if letter["retried_at"]:
             skipped.append(letter_id)
             continue
+        if letter["value_bytes"] is not None:
+            place = f"{letter['topic']}/{letter['partition']} at offset {letter['offset']}"
+            raise click.ClickException(
+                f"{letter_id} holds only the beginning of {letter['value_bytes']} bytes; the whole "
+                f"record lies on {place}"
+            )
         sender.send_together(_marked(letter, at))
         sent.append(letter_id)
     if as_json:

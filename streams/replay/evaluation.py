@@ -11,6 +11,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, Invalid
 from functools import lru_cache
 from typing import TypeAlias
 
+from schemas.limits import MAPPING_TEXT_CHARS_MAX
 from schemas.units import Day, UtcMillis, calendar_date, day, millis, quantity
 from streams.replay.dates import DateFormat, date_format
 from streams.replay.expressions import (
@@ -96,6 +97,7 @@ class RowValues:
         self._mapping = mapping
         self._cells = cells
         self._named: dict[str, Value | None] = {}
+        self._columns: dict[str, str] = {}
         self.notes: dict[Note, None] = {}
         """In the order in which they were made; the values mean nothing."""
 
@@ -162,6 +164,10 @@ class RowValues:
             if part is None:
                 return None
             filled[name] = str(part)
+        length = sum(len(filled[name]) for name in template.placeholders)
+        if length > MAPPING_TEXT_CHARS_MAX:
+            expected = f"at most {MAPPING_TEXT_CHARS_MAX}"
+            raise Refused(self._column_of(template), f"a text of {length} characters", expected)
         return _PLACEHOLDER.sub(lambda found: filled[found[1]], template.text)
 
     def _extreme(
@@ -220,7 +226,9 @@ class RowValues:
             case Text():
                 return next((each for each in expression.placeholders if each[:1] != "="), "")
             case Named(value=name):
-                return self._column_of(self._mapping.values[name])
+                if name not in self._columns:
+                    self._columns[name] = self._column_of(self._mapping.values[name])
+                return self._columns[name]
             case _:
                 return next(filter(None, map(self._column_of, parts(expression))), "")
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from schemas import limits
 from schemas.facts import Family
 from streams.replay.expressions import (
     Column,
@@ -73,6 +74,8 @@ class CellRule(_Part):
     def _has_row(cls, pointer: str | None) -> str | None:
         if pointer is not None and pointer.count("{row}") != 1:
             raise ValueError("a pointer has {row} once, where the id of the other row stands")
+        if pointer is not None and pointer.count("{any}") > limits.POINTER_GAPS_MAX:
+            raise ValueError(f"a pointer has {{any}} at most {limits.POINTER_GAPS_MAX} times")
         return pointer
 
 
@@ -86,8 +89,8 @@ class Mapping(_Part):
     file: FileForm
     sentinels: dict[str, dict[str, str]] = {}
     tables: dict[str, dict[str, str]] = {}
-    values: dict[str, Expression] = {}
-    facts: tuple[FactRule, ...] = Field(min_length=1)
+    values: dict[str, Expression] = Field(default={}, max_length=limits.MAPPING_VALUES_MAX)
+    facts: tuple[FactRule, ...] = Field(min_length=1, max_length=limits.MAPPING_FACTS_MAX)
     cells: tuple[CellRule, ...] = ()
 
     @field_validator("zone")

@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from schemas import limits
 from schemas.facts import FACT_TYPES, Fact
 from schemas.validation import check
 from streams.replay.evaluation import Note, Refused, RowValues
 from streams.replay.mapping import CellRule, FactRule, Mapping
 from streams.replay.mapping_checks import VALUE_FIELD
 from topology.problems import Problem, quoted, suggestion
-
-CELL_CHARS_MAX = 20_000
-"""Characters of one cell; a row with a longer one is rejected."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,16 @@ def map_file(mapping: Mapping, path: Path) -> Iterator[MappedRow]:
     with path.open(
         "r", encoding=mapping.file.encoding, errors="surrogateescape", newline=""
     ) as file:
-        reader = csv.reader(file, delimiter=mapping.file.delimiter)
+        reader = csv.reader(_lines(file), delimiter=mapping.file.delimiter)
         mapper = _RowMapper(mapping, path.name, _header(mapping, path.name, reader))
         line_next = reader.line_num + 1
         while True:
             try:
                 cells = next(reader, None)
+            except _LongLine:
+                expected = f"at most {limits.CSV_LINE_CHARS_MAX} characters"
+                yield mapper.rejected(line_next, "", "", "a longer line", expected)
+                return
             except csv.Error as error:
                 line, line_next = line_next, reader.line_num + 1
                 yield mapper.rejected(line, "", "", str(error), "a row of comma-separated values")
@@ -79,6 +81,17 @@ def map_file(mapping: Mapping, path: Path) -> Iterator[MappedRow]:
             line, line_next = line_next, reader.line_num + 1
             if cells:
                 yield mapper.mapped(line, cells)
+
+
+class _LongLine(Exception):
+    """A line is longer than a line may be; it was not read to its end."""
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline(limits.CSV_LINE_CHARS_MAX + 1):
+        if len(line) > limits.CSV_LINE_CHARS_MAX:
+            raise _LongLine
+        yield line
 
 
 def dangling_pointers(path: Path, rows: list[MappedRow]) -> Iterator[Problem]:
@@ -96,8 +109,14 @@ def _header(mapping: Mapping, name: str, reader: Iterator[list[str]]) -> list[st
         cells = next(reader, None)
     except csv.Error as error:
         raise FileError([Problem(name, 1, "", str(error), "a header")]) from error
+    except _LongLine as error:
+        expected = f"at most {limits.CSV_LINE_CHARS_MAX} characters"
+        raise FileError([Problem(name, 1, "", "a longer line", expected)]) from error
     if not cells:
         raise FileError([Problem(name, 1, "", "nothing", "a header with the names of columns")])
+    if len(cells) > limits.CSV_COLUMNS_MAX:
+        expected = f"at most {limits.CSV_COLUMNS_MAX}"
+        raise FileError([Problem(name, 1, "", f"{len(cells)} columns", expected)])
     header = [cell.strip() for cell in cells]
     header[0] = header[0].removeprefix("\ufeff").strip()
     problems = []
@@ -134,8 +153,8 @@ class _RowMapper:
         row = dict(zip(self._header, cells, strict=True))
         row_id = row[self._mapping.file.row_id].strip()
         for column, cell in row.items():
-            if len(cell) > CELL_CHARS_MAX:
-                expected = f"at most {CELL_CHARS_MAX}"
+            if len(cell) > limits.CSV_CELL_CHARS_MAX:
+                expected = f"at most {limits.CSV_CELL_CHARS_MAX}"
                 return self.rejected(line, row_id, column, f"{len(cell)} characters", expected)
             if any("\udc80" <= character <= "\udcff" for character in cell):
                 shown = ascii(cell[:40])
@@ -207,7 +226,9 @@ def _read_cell(
     if text in sentinels:
         notes[Note(column, text, sentinels[text])] = None
         return
-    found = _pointer(rule.pointer).fullmatch(text) if rule.pointer is not None else None
+    found = None
+    if rule.pointer is not None and len(text) <= limits.POINTER_CHARS_MAX:
+        found = _pointer(rule.pointer).fullmatch(text)
     if found is None:
         reason = "neither a figure, nor a sentinel, nor a pointer at another row: not used"
         notes[Note(column, text, reason)] = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from schemas import limits
 from schemas.codec import FactDecoder, Unsound, pack
 from schemas.facts import Fact, Family, Heartbeat
 from schemas.records import DeadLetter
@@ -112,6 +113,7 @@ def _dead_letter(
     header: TickHeader,
 ) -> DeadLetter:
     refused, fact = unsound
+    value = raw.value or b""
     return DeadLetter(
         id=f"{topic}/{partition}/{raw.offset}",
         topic=topic,
@@ -123,6 +125,7 @@ def _dead_letter(
         at=instant(header.at),
         source=None if fact is None else fact.source,
         event_id=None if fact is None else fact.event_id,
-        key_bytes=raw.key,
-        value=raw.value or b"",
+        key_bytes=raw.key and raw.key[: limits.LETTER_KEY_BYTES_MAX],
+        value=value[: limits.LETTER_VALUE_BYTES_MAX],
+        value_bytes=len(value) if len(value) > limits.LETTER_VALUE_BYTES_MAX else None,
     )

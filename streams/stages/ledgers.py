@@ -140,7 +140,12 @@ def _merge(
     tick: TickContext,
     out: Outputs,
 ) -> list[tuple[Fact, bytes]]:
-    """The facts of the line with those of the rows, in canonical order, each event once."""
+    """The facts of the line with those of the rows, in canonical order, each event once.
+
+    A line that is full keeps what it has; of several facts of one tick those with the lower bytes
+    come first, so that within a tick it is no matter which arrived first.
+    """
+    size_bytes = sum(map(len, bodies))
     by_event: dict[tuple[str, str], tuple[Fact, bytes]] = {
         (fact.source, fact.event_id): (fact, body) for fact, body in zip(known, bodies, strict=True)
     }
@@ -148,17 +153,19 @@ def _merge(
         fact = unpack(row.body)
         event = (fact.source, fact.event_id)
         before = by_event.get(event)
+        if before is not None and _rank(fact, row.body) >= _rank(*before):
+            continue
+        more_bytes = len(row.body) - (0 if before is None else len(before[1]))
+        full = ""
         if before is None and len(by_event) >= limits.FACTS_PER_LINE_MAX:
-            refuse(
-                key,
-                row.body,
-                "line_full",
-                f"{key} already has {limits.FACTS_PER_LINE_MAX} facts",
-                tick,
-                out,
-            )
-        elif before is None or _rank(fact, row.body) < _rank(*before):
-            by_event[event] = (fact, row.body)
+            full = f"{key} already has {limits.FACTS_PER_LINE_MAX} facts"
+        elif size_bytes + more_bytes > limits.FACT_BYTES_PER_LINE_MAX:
+            full = f"{key} already has {size_bytes} bytes of facts, and no room for more"
+        if full:
+            refuse(key, row.body, "line_full", full, tick, out)
+            continue
+        size_bytes += more_bytes
+        by_event[event] = (fact, row.body)
     return sorted(by_event.values(), key=lambda pair: canonical(pair[0]))
 
 

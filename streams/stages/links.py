@@ -116,25 +116,31 @@ def _join(
 ) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
     targets = set(old.targets)
     facts = set(old.facts)
+    target_chars, fact_bytes = sum(map(len, targets)), sum(map(len, facts))
     for row in rows:
         if row.kind == RowKind.LINK:
             target = row.body.decode()
-            if len(targets) >= limits.LINES_PER_NUMBER_MAX and target not in targets:
-                _refuse_link(key, target, tick, out)
+            if target in targets:
+                continue
+            if (
+                len(targets) >= limits.LINES_PER_NUMBER_MAX
+                or target_chars + len(target) > limits.LINE_CHARS_PER_NUMBER_MAX
+            ):
+                _refuse_link(key, target, len(targets), tick, out)
                 continue
             targets.add(target)
+            target_chars += len(target)
         elif row.body not in facts:
-            if len(facts) >= limits.FACTS_WAITING_PER_NUMBER_MAX:
-                refuse(
-                    key,
-                    row.body,
-                    "number_full",
-                    f"{key} already has {limits.FACTS_WAITING_PER_NUMBER_MAX} facts",
-                    tick,
-                    out,
-                )
+            full = ""
+            if len(facts) >= limits.FACTS_PER_NUMBER_MAX:
+                full = f"{key} already has {limits.FACTS_PER_NUMBER_MAX} facts"
+            elif fact_bytes + len(row.body) > limits.FACT_BYTES_PER_NUMBER_MAX:
+                full = f"{key} already has {fact_bytes} bytes of facts, and no room for more"
+            if full:
+                refuse(key, row.body, "number_full", full, tick, out)
                 continue
             facts.add(row.body)
+            fact_bytes += len(row.body)
     targets.discard(NUMBER + key)
     return tuple(sorted(targets)), tuple(sorted(facts))
 
@@ -208,15 +214,15 @@ def refuse(key: str, body: bytes, reason: str, error: str, tick: TickContext, ou
     out.record("dead-letters", letter.id, letter)
 
 
-def _refuse_link(key: str, target: str, tick: TickContext, out: Outputs) -> None:
+def _refuse_link(key: str, target: str, lines: int, tick: TickContext, out: Outputs) -> None:
     letter = DeadLetter(
         id=f"{key}/{target}",
         topic="links-rows",
         partition=-1,
         offset=-1,
         reason="number_full",
-        error=f"{key} already stands for {limits.LINES_PER_NUMBER_MAX} lines or numbers; what is "
-        f"told of it does not reach {target[1:]}",
+        error=f"{key} already stands for {lines} lines or numbers, and has no room for more; what "
+        f"is told of it does not reach {target[1:]}",
         tick=tick.n,
         at=instant(tick.at),
         value=target.encode(),

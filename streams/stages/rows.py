@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from schemas.limits import RECORD_BYTES_MAX
 from schemas.ticks import Tick
 from schemas.units import UtcMillis, millis
 
@@ -91,16 +92,28 @@ def encode_batches(
     tick: int, upstream: str, rows: Sequence[Row], header: TickHeader | None
 ) -> Iterator[bytes]:
     """The rows as batches, in order; with `header`, the last one is the punctuation."""
-    encode = _encoder.encode
     end = len(rows)
     if header is None and not end:
         return
     start = 0
     while end - start > ROWS_PER_BATCH:
         stop = start + ROWS_PER_BATCH
-        yield encode((tick, upstream, rows[start:stop], None))
+        yield from _fitting(tick, upstream, rows[start:stop], None)
         start = stop
-    yield encode((tick, upstream, rows[start:], header))
+    yield from _fitting(tick, upstream, rows[start:], header)
+
+
+def _fitting(
+    tick: int, upstream: str, rows: Sequence[Row], header: TickHeader | None
+) -> Iterator[bytes]:
+    """The rows in one record, or in several where one would be larger than a broker takes."""
+    value = _encoder.encode((tick, upstream, rows, header))
+    if len(value) <= RECORD_BYTES_MAX or len(rows) == 1:
+        yield value
+        return
+    half = len(rows) // 2
+    yield from _fitting(tick, upstream, rows[:half], None)
+    yield from _fitting(tick, upstream, rows[half:], header)
 
 
 def decode_batch(value: bytes) -> Batch:

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.fuzz.door import Door
@@ -32,26 +33,31 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Coverage-guided fuzz of every door.")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="over all doors together")
     parser.add_argument("--door", action="append", help="only this one; may be given again")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="doors at a time")
     parser.add_argument("--python", default=sys.executable, help="one that has atheris")
     given = parser.parse_args(arguments)
     chosen = [door for door in DOORS if not given.door or door.name in given.door]
     weights = sum(door.weight for door in chosen)
-    finds: list[str] = []
-    entered = 0
     print(f"{'door':14}{'inputs':>10}{'seconds':>9}  accepted, refused, dead letters")
-    for door in chosen:
-        began = time.monotonic()
-        wanted = given.inputs * door.weight // weights
-        counts, find = _run(door, wanted, given.python)
-        entered += sum(counts.values())
-        shares = ", ".join(f"{counts.get(name, 0):,}" for name in _VERDICTS)
-        seconds = time.monotonic() - began
-        print(f"{door.name:14}{sum(counts.values()):>10,}{seconds:>9.0f}  {shares}", flush=True)
-        if find is not None:
-            print(_told(door, find), flush=True)
-            finds.append(door.name)
-    print(f"{entered:,} inputs; {len(finds)} of {len(chosen)} doors broke a promise")
-    return 1 if finds else 0
+    with ThreadPoolExecutor(given.jobs) as jobs:
+        shares = [given.inputs * door.weight // weights for door in chosen]
+        ran = list(jobs.map(_through, chosen, shares, [given.python] * len(chosen)))
+    entered = sum(count for count, _ in ran)
+    broken = sum(is_broken for _, is_broken in ran)
+    print(f"{entered:,} inputs; {broken} of {len(chosen)} doors broke a promise")
+    return 1 if broken else 0
+
+
+def _through(door: Door, inputs: int, python: str) -> tuple[int, bool]:
+    """How many inputs went through the door, and whether one broke a promise; says so."""
+    began = time.monotonic()
+    counts, find = _run(door, inputs, python)
+    entered = sum(counts.values())
+    shares = ", ".join(f"{counts.get(name, 0):,}" for name in _VERDICTS)
+    seconds = time.monotonic() - began
+    told = f"{door.name:14}{entered:>10,}{seconds:>9.0f}  {shares}"
+    print(told if find is None else f"{told}\n{_told(door, find)}", flush=True)
+    return entered, find is not None
 
 
 _VERDICTS = ("accepted", "refused", "dead letter")
@@ -80,20 +86,20 @@ def _round(door: Door, inputs: int, python: str) -> tuple[dict[str, int], Path |
     for number, seed in enumerate(door.seeds()):
         (corpus / f"seed-{number:03d}").write_bytes(seed)
     counts.write_text("{}")
-    before = set(found.iterdir())
+    before = set(found.glob(f"{door.name}_*"))
     with (BUILD / f"{door.name}.log").open("wb") as log:
         ended = subprocess.run(
             [
                 python, "-m", "tests.fuzz.guided", door.name, str(counts),
                 f"-runs={inputs}", f"-timeout={INPUT_SECONDS_MAX}", f"-rss_limit_mb={RSS_MB_MAX}",
-                f"-max_len={door.input_bytes_max}", f"-artifact_prefix={found}/{door.name}-",
+                f"-max_len={door.input_bytes_max}", f"-artifact_prefix={found}/{door.name}_",
                 "-print_final_stats=1", str(corpus),
             ],
             cwd=ROOT, stdout=log, stderr=log, check=False,
             env={**os.environ, "RUST_BACKTRACE": "0"},
         )  # fmt: skip
     told: dict[str, int] = json.loads(counts.read_text())
-    new = sorted(set(found.iterdir()) - before)
+    new = sorted(set(found.glob(f"{door.name}_*")) - before)
     if ended.returncode != 0 and not new:
         raise RuntimeError(f"{door.name} ended with {ended.returncode}: see {log.name}")
     return told, new[0] if new else None

@@ -18,7 +18,7 @@ DOORS: tuple[Door, ...] = (
         enter=wire.enter_wire,
         seeds=wire.wire_seeds,
         place=wire.PLACE,
-        weight=300,
+        weight=150,
     ),
     Door(
         name="wire-in-bulk",
@@ -27,7 +27,7 @@ DOORS: tuple[Door, ...] = (
         enter=wire.enter_in_bulk,
         seeds=wire.wire_seeds,
         place=wire.PLACE,
-        weight=6,
+        weight=2,
     ),
     Door(
         name="registry",
@@ -50,7 +50,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_json,
         seeds=files.json_seeds,
         place=files.LINE_PLACE,
-        weight=100,
+        weight=80,
     ),
     Door(
         name="references",
@@ -59,7 +59,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_references,
         seeds=files.references_seeds,
         place=files.FIELD_PLACE,
-        weight=300,
+        weight=400,
     ),
     Door(
         name="mapping",
@@ -68,7 +68,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_mapping,
         seeds=files.mapping_seeds,
         place=files.FILE_PLACE,
-        weight=30,
+        weight=25,
     ),
     Door(
         name="csv",
@@ -77,7 +77,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_csv,
         seeds=files.csv_seeds,
         place=files.FILE_PLACE,
-        weight=30,
+        weight=25,
     ),
     Door(
         name="network",
@@ -86,7 +86,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_network,
         seeds=files.network_seeds,
         place=files.FILE_PLACE,
-        weight=40,
+        weight=30,
     ),
     Door(
         name="policy",
@@ -95,7 +95,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_policy,
         seeds=files.policy_seeds,
         place=files.FILE_PLACE,
-        weight=50,
+        weight=60,
     ),
     Door(
         name="config",
@@ -104,7 +104,7 @@ DOORS: tuple[Door, ...] = (
         enter=files.enter_config,
         seeds=files.config_seeds,
         place=files.SETTING_PLACE,
-        weight=30,
+        weight=40,
     ),
     Door(
         name="control",
@@ -120,7 +120,7 @@ DOORS: tuple[Door, ...] = (
         enter=inside.enter_control,
         seeds=inside.control_seeds,
         place=inside.RECORD_PLACE,
-        weight=20,
+        weight=60,
     ),
     Door(
         name="state",
@@ -129,7 +129,7 @@ DOORS: tuple[Door, ...] = (
         enter=inside.enter_state,
         seeds=inside.state_seeds,
         place=inside.RECORD_PLACE,
-        weight=4,
+        weight=5,
     ),
     Door(
         name="view",
@@ -138,7 +138,7 @@ DOORS: tuple[Door, ...] = (
         enter=inside.enter_view,
         seeds=inside.view_seeds,
         place=inside.RECORD_PLACE,
-        weight=20,
+        weight=40,
     ),
     Door(
         name="owed",
@@ -147,7 +147,7 @@ DOORS: tuple[Door, ...] = (
         enter=inside.enter_owed,
         seeds=inside.owed_seeds,
         place=inside.RECORD_PLACE,
-        weight=10,
+        weight=60,
     ),
     Door(
         name="http",
@@ -156,7 +156,7 @@ DOORS: tuple[Door, ...] = (
         enter=web.enter_http,
         seeds=web.http_seeds,
         place=web.HTTP_PLACE,
-        weight=10,
+        weight=8,
         input_bytes_max=2_000,
     ),
     Door(
@@ -166,7 +166,7 @@ DOORS: tuple[Door, ...] = (
         enter=web.enter_webhook,
         seeds=web.webhook_seeds,
         place=web.WEBHOOK_PLACE,
-        weight=8,
+        weight=60,
         input_bytes_max=1_000,
     ),
     Door(

@@ -13,10 +13,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from alerts.sinks.sink import Permanent, Recoverable
-from alerts.sinks.webhook import RETRY_AFTER_MAX_S, Secret, SecretRefused, judge
+from alerts.sinks.webhook import Secret, SecretRefused, judge
 from console.api import create_app
 from console.database import Database
 from console.reading import encode_cursor
+from schemas.limits import RETRY_AFTER_SECONDS_MAX
 from schemas.units import instant
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, refused
 from tests.unit.console.filling import Filler
@@ -126,7 +127,10 @@ def enter_webhook(data: bytes) -> Outcome:
     try:
         judge("example.com", number, retry_after or None)
     except Recoverable as error:
-        if error.retry_after_s is not None and not 0 <= error.retry_after_s <= RETRY_AFTER_MAX_S:
+        if (
+            error.retry_after_s is not None
+            and not 0 <= error.retry_after_s <= RETRY_AFTER_SECONDS_MAX
+        ):
             raise Broken(f"a pause of {error.retry_after_s} s") from error
         errors.append(str(error))
     except Permanent as error:

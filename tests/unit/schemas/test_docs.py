@@ -29,4 +29,4 @@ def test_the_command_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["facts"]) == 0
     assert capsys.readouterr().out == PAGES["facts"]()
     assert main(["nothing"]) == 2
-    assert "usage: python -m schemas.docs facts|topics" in capsys.readouterr().err
+    assert "usage: python -m schemas.docs facts|topics|limits" in capsys.readouterr().err
