@@ -16,7 +16,7 @@ from streams.engine.writing import OutRecord, progress_record
 
 class Standing(NamedTuple):
     """Partitions that a worker was given, how many of them it still restores, and of how many
-    partitions of others it keeps copies."""
+    partitions of others it keeps copies; none until all of these were read to the end once."""
 
     partitions: int
     restoring: int

@@ -232,7 +232,8 @@ class Worker(Rebalance):
         assert self._producer is not None, "open() comes first"
         tick = self.control.tick
         restoring = sum(len(each.tasks) for each in self._restorations)
-        standing = Standing(self._tasks.partitions_held, restoring, self._standby.count)
+        ready = 0 if self._standby.behind else self._standby.count
+        standing = Standing(self._tasks.partitions_held, restoring, ready)
         try:
             self._telling.tell(self._producer, tick.n if tick is not None else 0, standing)
         except TransactionAborted as error:

@@ -48,6 +48,10 @@ class Process:
         return found[1]
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
@@ -75,8 +79,12 @@ def started(words: list[str], environment: Mapping[str, str], directory: Path) -
         process.kill()
 
 
-def wait_until(is_so: Callable[[], bool], explain: Callable[[], object] = lambda: "") -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
+def wait_until(
+    is_so: Callable[[], bool],
+    explain: Callable[[], object] = lambda: "",
+    seconds: float = WAIT_SECONDS,
+) -> None:
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, explain()
         time.sleep(0.05)
@@ -114,13 +122,16 @@ def command(
 class Receiver:
     """A web server that takes webhooks: keeps each request, answers as it is told.
 
-    While it holds, requests wait for their answer, and count only once they get it.
+    While it holds, requests wait for their answer, and count only once they get it. While it is
+    down it answers 503 and keeps the ids only.
     """
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
         self.waiting = 0
+        self.is_down = False
+        self.refused: list[str] = []
         self._gate = threading.Event()
         self._gate.set()
         receiver = self
@@ -131,6 +142,10 @@ class Receiver:
                 receiver.waiting += 1
                 receiver._gate.wait(WAIT_SECONDS)
                 receiver.waiting -= 1
+                if receiver.is_down:
+                    receiver.refused.append(self.headers["webhook-id"])
+                    self.send_error(503)
+                    return
                 status = receiver.answers.pop(0) if receiver.answers else 204
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append((headers, body))

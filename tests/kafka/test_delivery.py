@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -173,3 +174,56 @@ def test_a_worker_that_was_replaced_under_its_name_ends_with_its_code(chain: Cha
         with chain.worker(receiver.url):
             assert first.wait() == 10, first.text()
         assert "Another process has this worker's name" in first.text()
+
+
+def memory_mb(process: Process) -> float:
+    """What the process keeps in memory."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")
+@pytest.mark.timeout(300)
+def test_while_a_webhook_is_down_time_goes_on_and_what_is_owed_waits_on_the_broker(
+    chain: Chain,
+) -> None:
+    recipients, first, more = 8, 400, 3_000
+    chain.environment["SLIPWATCH_DELIVERY__ATTEMPTS_MAX"] = "1000"
+    chain.environment["SLIPWATCH_DELIVERY__BACKOFF_SECONDS_MAX"] = "0.5"
+    chain.environment["SLIPWATCH_DELIVERY__QUEUED_PER_RECIPIENT_MAX"] = "16"
+    chain.environment["SLIPWATCH_ENGINE__TICK_MS"] = "200"
+
+    def tell(numbers: range) -> None:
+        producer.begin_transaction()
+        for number in numbers:
+            chain.decide(producer, range(number, number + 1), f"r{number % recipients}")
+        producer.commit_transaction(WAIT_SECONDS)
+
+    def ticks(worker: Process) -> int:
+        return int(get(worker.address + "/ready")[1]["tick"])
+
+    with Receiver() as receiver:
+        receiver.is_down = True
+        with chain.worker(receiver.url) as worker:
+            producer = chain.producer("decides")
+            tell(range(first))
+            wait_until(lambda: len(receiver.refused) > 4 * recipients, worker.text)
+            memory, tick, refused = memory_mb(worker), ticks(worker), len(receiver.refused)
+            tell(range(first, first + more))
+            wait_until(lambda: len(receiver.refused) > refused + 20 * recipients, worker.text)
+            assert ticks(worker) > tick + 5
+            assert memory_mb(worker) < memory + 30
+            told = get(worker.address + "/metrics")[1]
+            assert f"slipwatch_notifications_owed {16.0 * recipients}" in told
+            assert re.search(r"^slipwatch_oldest_undelivered_seconds [1-9]", told, re.MULTILINE)
+            receiver.is_down = False
+            wait_until(lambda: len(receiver.requests) >= first + more, worker.text, 150.0)
+            worker.signal(signal.SIGTERM)
+            assert worker.wait() == 0, worker.text()
+    ids = receiver.ids()
+    assert len(ids) == len(set(ids)) == first + more
+    for number in range(recipients):
+        mine = [int(each[1:]) for each in ids if int(each[1:]) % recipients == number]
+        assert mine == sorted(mine)
