@@ -7,10 +7,10 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     codec.BENCHMARK,
     local.BENCHMARK,
     pipeline.BENCHMARK,
+    slipjoin.BENCHMARK,
     latency.BENCHMARK,
     scaling.BENCHMARK,
     restore.BENCHMARK,
     memory.BENCHMARK,
     ticks.BENCHMARK,
-    slipjoin.BENCHMARK,
 )

@@ -26,7 +26,7 @@ from streams.engine.clock import FileClock
 from topology.network import Network
 
 LINES = (10_000, 100_000, 1_000_000)
-SHORT_LINES = (500, 1_000)
+SHORT_LINES = (1_000,)
 BATCHES = 3
 WORKERS = (1, 2, 4)
 SHORT_WORKERS = (2,)
