@@ -16,6 +16,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from streams.engine.kafka_calls import CALL_LOST, Caller, CallLost
 from streams.engine.kafka_errors import (
     CALL_TIMEOUT_S,
     let_pass,
@@ -36,6 +37,9 @@ from streams.engine.log import (
     TransactionAborted,
     Unavailable,
 )
+
+LAST_CALL_S = 2.0
+"""What a call may take that is made when the transaction's time is up, such as to abort it."""
 
 
 def _consume(consumer: Consumer, records_max: int, timeout_s: float) -> list[Message]:
@@ -202,17 +206,22 @@ class KafkaReader:
 class KafkaProducer:
     """A transactional producer."""
 
-    def __init__(self, producer: Producer, prefix: str, timeout_s: float) -> None:
-        """`timeout_s` is how long the broker lets a transaction last."""
+    def __init__(self, producer: Producer, prefix: str, timeout_s: float, caller: Caller) -> None:
+        """`timeout_s` is how long the broker lets a transaction last; `caller` is this client's."""
+        self._caller = caller
         self._producer = producer
         self._prefix = prefix
         self._timeout_s = timeout_s
         self._began_s = time.monotonic()
+        self._is_lost = False
 
     def begin(self) -> None:
         """Begins a transaction."""
         self._began_s = time.monotonic()
-        self._call(self._producer.begin_transaction)
+        try:
+            self._producer.begin_transaction()
+        except KafkaException as error:
+            raise self._judged(error.args[0]) from error
 
     def produce(
         self,
@@ -253,15 +262,15 @@ class KafkaProducer:
             TopicPartition(self._prefix + p.topic, p.number, offset)
             for p, offset in offsets.items()
         ]
-        self._call(self._producer.send_offsets_to_transaction, wheres, metadata, CALL_TIMEOUT_S)
+        self._call(self._producer.send_offsets_to_transaction, wheres, metadata)
 
     def commit(self) -> None:
         """Ends the transaction; all of it is visible at once."""
-        self._call(self._producer.commit_transaction, CALL_TIMEOUT_S)
+        self._call(self._producer.commit_transaction)
 
     def abort(self) -> None:
         """Ends the transaction; none of it is ever read."""
-        self._call(self._producer.abort_transaction, CALL_TIMEOUT_S)
+        self._call(self._producer.abort_transaction)
 
     def close(self) -> None:
         """Lets go; what is open is aborted by its timeout or by the next of this id.
@@ -270,18 +279,24 @@ class KafkaProducer:
         background, and shut out the next of this id when the broker is back. `Producer.close` is
         no way to do it: it waits for the broker.
         """
-        self._producer.purge()
+        self._caller.close()
+        if not self._is_lost:
+            self._producer.purge()
         del self._producer
 
     def _call(self, operation: Callable[..., Any], *arguments: Any) -> None:
-        """Calls, again while the error says that the same call may go through."""
-        deadline = time.monotonic() + 4 * CALL_TIMEOUT_S
+        """Calls, again while the error says that the same call may go through and the transaction
+        may still last. After that, or when the call is lost, only a new client helps."""
         while True:
+            left_s = self._began_s + self._timeout_s - time.monotonic()
             try:
-                operation(*arguments)
+                self._caller.call(operation, *arguments, timeout_s=max(LAST_CALL_S, left_s))
+            except CallLost as error:
+                self._is_lost = True
+                raise Unavailable(CALL_LOST) from error
             except KafkaException as error:
                 fault: KafkaError = error.args[0]
-                if fault.retriable() and time.monotonic() < deadline:
+                if fault.retriable() and left_s > LAST_CALL_S:
                     time.sleep(0.05)
                     continue
                 raise self._judged(fault) from error

@@ -53,6 +53,11 @@ _PASSING = {
 PROTOCOL_CALL: Final = "ConsumerGroupHeartbeat"
 """The call that brokers without the newer group protocol refuse; librdkafka's error names it."""
 
+_OLD_METADATA = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+}
 _CURED_BY_A_NEW_CLIENT = {
     KafkaError._STATE,
     KafkaError._PREV_IN_PROGRESS,
@@ -145,6 +150,11 @@ def translate(error: KafkaError) -> LogError:
     if error.code() in _CURED_BY_A_NEW_CLIENT:
         return Unavailable(f"the client could not go on as it was: {text}")
     return LogError(f"the broker refused: {text}")
+
+
+def knows_old_leaders(error: KafkaError) -> bool:
+    """Whether a client asked on the strength of metadata that are no longer true."""
+    return error.code() in _OLD_METADATA
 
 
 def tells_fatal(error: KafkaError) -> bool:

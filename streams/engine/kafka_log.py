@@ -22,9 +22,10 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from streams.engine.kafka_calls import CALL_LOST, Caller, CallLost
 from streams.engine.kafka_clients import KafkaGroupConsumer, KafkaProducer, KafkaReader
-from streams.engine.kafka_errors import CALL_TIMEOUT_S, patiently, translate
-from streams.engine.log import EndOffsets, Partition, Rebalance
+from streams.engine.kafka_errors import CALL_TIMEOUT_S, knows_old_leaders, patiently, translate
+from streams.engine.log import EndOffsets, Partition, Rebalance, Unavailable
 
 QUEUE_MESSAGES_MAX = 2_000_000
 QUEUE_KBYTES_MAX = 1 << 20
@@ -67,6 +68,7 @@ class KafkaLog:
     def __init__(self, settings: KafkaLogSettings) -> None:
         self._settings = settings
         self._admin: AdminClient | None = None
+        self._worn_admins: list[AdminClient] = []
         self._probes: dict[str, Consumer] = {}
         self._admin_lists = True
 
@@ -154,13 +156,17 @@ class KafkaLog:
                 "message.max.bytes": 1_000_000,
             }
         )
+        caller = Caller("kafka-calls")
         try:
-            producer.init_transactions(3 * CALL_TIMEOUT_S)
-        except KafkaException as error:
+            caller.call(producer.init_transactions, timeout_s=CALL_TIMEOUT_S)
+        except (KafkaException, CallLost) as error:
+            caller.close()
             del producer  # The error's traceback would keep it alive; see KafkaProducer.close.
-            raise translate(error.args[0]) from error
+            if isinstance(error, CallLost):
+                raise Unavailable(CALL_LOST) from None
+            raise translate(error.args[0]) from None
         timeout_s = self._settings.transaction_timeout_ms / 1000
-        return KafkaProducer(producer, self._settings.prefix, timeout_s)
+        return KafkaProducer(producer, self._settings.prefix, timeout_s, caller)
 
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
         """Two requests for all partitions; one a partition where the broker cannot list them."""
@@ -199,9 +205,12 @@ class KafkaLog:
             )
             try:
                 answers = {w: each.result(CALL_TIMEOUT_S).offset for w, each in futures.items()}
-            except (KafkaException, TimeoutError):
-                # It would ask with the leader epochs of before a failover for five minutes more.
-                self._admin = None
+            except KafkaException as error:
+                if knows_old_leaders(error.args[0]) and self._admin is not None:
+                    # It would go on asking with the leader epochs of before the failover. It may
+                    # not end here: its own thread may still be busy with the other answers.
+                    self._worn_admins.append(self._admin)
+                    self._admin = None
                 raise
             return {Partition(w.topic[length:], w.partition): at for w, at in answers.items()}
 
@@ -252,6 +261,7 @@ class KafkaLog:
             probe.close()
         self._probes.clear()
         self._admin = None
+        self._worn_admins.clear()
 
     def _admin_client(self) -> AdminClient:
         if self._admin is None:

@@ -67,7 +67,8 @@ class Ticking:
                         self._changed.clear()
                         time.sleep(PAUSE_S)
             except LogError as error:
-                self._failure = error
+                # Without its traceback, which holds the ticker's clients.
+                self._failure = type(error)(error.what, error.then)
             finally:
                 ticker.close()
             if stop.wait(backoff.next_s()):

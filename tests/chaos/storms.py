@@ -118,11 +118,12 @@ def scene(
 
 
 def stacks(crew: Crew) -> str:
-    """Where the threads of those who still run stand."""
-    for each in crew.running():
-        each.signal(signal.SIGUSR1)
-    time.sleep(1.0)
-    return "\n".join(f"== {each.name}\n{each.output()[-12_000:]}" for each in crew.running())
+    """Ends those who still run, and says where their threads stood."""
+    ended = crew.running()
+    for each in ended:
+        each.signal(signal.SIGABRT)
+        each.wait()
+    return "\n".join(f"== {each.name}\n{each.output()[-6_000:]}" for each in ended)
 
 
 Storm = Callable[[Scene], None]

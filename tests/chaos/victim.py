@@ -10,7 +10,6 @@ from __future__ import annotations
 import faulthandler
 import functools
 import os
-import signal
 import threading
 from pathlib import Path
 
@@ -35,8 +34,8 @@ def _end_with_the_test() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_test, daemon=True).start()
-    # Where its threads stand, for a storm that does not settle.
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # SIGABRT says where its threads stand, for a storm that does not settle.
+    faulthandler.enable()
     if os.environ.get(RELEASE_VARIABLE) == "next":
         next_release.become()
     if MUTATION_VARIABLE in os.environ:

@@ -115,7 +115,7 @@ def test_a_worker_says_that_it_waits_while_its_broker_is_away() -> None:
         # A rebalance asks the broker where the partitions stand.
         world.broker.create("orders", 5)
         until(lambda: worker.status().state == "waiting", "it waits")
-        assert worker.status().partitions == ()
+        until(lambda: worker.status().partitions == (), "it lets go of everything")
         world.broker.away.clear()
         clock.set(START + 1)
         until(lambda: at_rest(world, START + 1), "it is back")
