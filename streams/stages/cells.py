@@ -37,6 +37,7 @@ class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     `findings` are those stated to the incidents, `status` a digest of the last status written,
     `feeds` the sources whose silence would matter, `waits` whether a verdict waits for one.
+    `grounds` is a digest of what that status was made from: while it is the same, so is the status.
     """
 
     v: int
@@ -48,6 +49,7 @@ class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     status: bytes = b""
     feeds: tuple[str, ...] = ()
     waits: bool = False
+    grounds: bytes = b""
 
 
 class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -221,8 +223,6 @@ class Cells:
                 )
             ),
         )
-        # Last, because nothing takes it back when judging fails.
-        self._feeds[feed.source] = feed
         # Last, so that lines never see what the store does not hold: judging may have failed.
         self._feeds[feed.source] = feed
 
@@ -269,9 +269,9 @@ class Cells:
         stated = old.findings if old is not None else ()
         restated = judgement.findings if old is None else ()
         _state_findings(line_id, stated, judgement.findings, restated, tick, out)
-        digest = _write_status(
-            context, judgement, old.status if old is not None else b"", tick, out
-        )
+        grounds, status = _grounds(body, judgement, tick), old.status if old is not None else b""
+        if old is None or grounds != old.grounds:
+            status = _write_status(context, judgement, status, tick, out)
         due = judgement.next_fire_at
         store.put(
             key,
@@ -283,9 +283,10 @@ class Cells:
                     True,
                     judgement.verdicts,
                     judgement.findings,
-                    digest,
+                    status,
                     judgement.feeds,
                     judgement.waits,
+                    grounds,
                 )
             ),
         )
@@ -348,6 +349,22 @@ def _state_findings(
                 finding.key,
                 Row(finding.key, RowKind.ASSERT, _encode(finding)),
             )
+
+
+def _grounds(body: bytes, judgement: Judgement, tick: TickContext) -> bytes:
+    """A digest of all that `status_record` looks at, a tenth of the cost of the status itself."""
+    stands = (
+        tick.network.version,
+        tick.policy.version,
+        tick.header.rules,
+        judgement.progress,
+        judgement.standing,
+        judgement.findings,
+        judgement.blind_feed,
+        judgement.next_step,
+        judgement.expected,
+    )
+    return blake2b(body + _encode(stands), digest_size=8).digest()
 
 
 def _write_status(
