@@ -227,6 +227,8 @@ def _tombstone(
         )
     if old.due is not None and old.due <= tick.at and tick.header.complete:
         store.delete(key)
+        # Nothing of the line is known any more: its last status leaves the compacted topic too.
+        out.record("order-status", key, None)
 
 
 def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs) -> None:
