@@ -13,6 +13,7 @@ from tests.chaos.storms import IS_LONG, WAIT_SECONDS, Report, Scene, scene, trou
 from tests.kafka.cluster import KafkaCluster
 from tests.worlds import until
 
+LONG = pytest.mark.skipif(not IS_LONG, reason="the long form: SLIPWATCH_STORMS=long")
 ROUNDS = 5 if IS_LONG else 1
 OUTAGE_SECONDS = 150.0 if IS_LONG else 6.0
 """The long one is longer than each of the client's patiences, which end in different errors."""
@@ -55,6 +56,7 @@ def refuse(here: Scene, proxy: Proxy) -> None:
     here.rest("the closed door")
 
 
+@LONG
 @pytest.mark.timeout(300 + 300 * ROUNDS)
 def test_a_failing_network_and_a_broker_that_dies(
     unique_name: str, tmp_path: Path, record_property: Report
@@ -80,6 +82,7 @@ def test_a_failing_network_and_a_broker_that_dies(
                 assert troubles(here), "a worker that waits says so"
 
 
+@LONG
 @pytest.mark.timeout(300 + 120 * ROUNDS)
 def test_one_of_three_brokers_is_killed(
     unique_name: str, tmp_path: Path, record_property: Report
