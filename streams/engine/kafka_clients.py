@@ -38,6 +38,8 @@ from streams.engine.log import (
     Unavailable,
 )
 
+CLOSE_S = 4.0
+"""What leaving the group may take."""
 LAST_CALL_S = 2.0
 """What a call may take that is made when the transaction's time is up, such as to abort it."""
 
@@ -72,6 +74,7 @@ class KafkaGroupConsumer:
         self._prefix = prefix
         self._may_fall_back = protocol == "auto"
         self._failure: Exception | None = None
+        self._is_lost = False
         self._join("consumer" if protocol == "auto" else protocol)
 
     def _join(self, protocol: str) -> None:
@@ -106,7 +109,8 @@ class KafkaGroupConsumer:
 
     def _revoked(self, consumer: Consumer, wheres: list[TopicPartition]) -> None:
         try:
-            self._rebalance.revoked([self._partition(where) for where in wheres])
+            if not self._is_lost:
+                self._rebalance.revoked([self._partition(where) for where in wheres])
         finally:
             if self._incremental:
                 consumer.incremental_unassign(wheres)
@@ -161,8 +165,14 @@ class KafkaGroupConsumer:
         return self._consumer.consumer_group_metadata()
 
     def close(self) -> None:
-        """Leaves the group."""
-        self._consumer.close()
+        """Leaves the group. A client that cannot is left behind: the broker misses it by itself."""
+        caller = Caller("kafka-close")
+        try:
+            caller.call(lambda _: self._consumer.close(), timeout_s=CLOSE_S)
+        except CallLost:
+            self._is_lost = True
+        finally:
+            caller.close()
 
 
 class KafkaReader:
