@@ -40,6 +40,9 @@ _INTEGER_DIGITS_MAX = 40
 _LONGEST_TOKEN = 12
 """Characters of the longest piece that json reads whole, or not at all: `-Infinity`, an escape."""
 _WINDOW_STEP_CHARS = 4_096
+_DEPTH_CHARS = 500
+"""What is nested too deeply opens a level with each of at least so many characters: within them no
+other object begins, and to try at every line would take long."""
 _TOO_LONG = f"found an object of more than {limits.FACT_OBJECT_CHARS_MAX} characters, the most"
 
 
@@ -90,7 +93,7 @@ def parse_lines(text: str, file: str) -> tuple[list[Fact], list[Problem]]:
             found = scan.read_object(line)
         except (ValueError, RecursionError) as error:
             problems.append(Problem(file, line, None, f"is no JSON object: {_explain(error)}"))
-            scan.skip_to_object()
+            scan.skip_to_object(_DEPTH_CHARS if isinstance(error, RecursionError) else 1)
             continue
         result = parse_fact(found)
         if isinstance(result, list):
@@ -151,9 +154,10 @@ class _Scan:
         near_end = error.pos >= len(self._window) - _LONGEST_TOKEN
         return near_end or error.msg.startswith("Unterminated string")
 
-    def skip_to_object(self) -> None:
-        """Passes over what could not be read, up to the next line that starts an object."""
-        following = _NEXT_OBJECT.search(self._text, self._at + 1)
+    def skip_to_object(self, least_chars: int) -> None:
+        """Passes over what could not be read, at least so much of it, up to the next line that
+        starts an object."""
+        following = _NEXT_OBJECT.search(self._text, self._at + least_chars)
         self._at = following.start() if following else len(self._text)
 
 

@@ -65,6 +65,8 @@ POLICY_DEPTH_MAX: Final = 8
 POLICY_ENTRIES_MAX: Final = 10_000
 
 SETTINGS_FILE_BYTES_MAX: Final = 1_000_000
+SETTINGS_DEPTH_MAX: Final = 10
+SETTINGS_PROBLEMS_MAX: Final = 100
 SECRET_FILE_BYTES_MAX: Final = 65_536
 
 PAGE_ENTRIES_MAX: Final = 1_000
@@ -214,6 +216,10 @@ LIMITS: Final[tuple[Group, ...]] = (
         (
             Limit("SETTINGS_FILE_BYTES_MAX", SETTINGS_FILE_BYTES_MAX, "bytes of slipwatch.toml",
                   _REFUSED),
+            Limit("SETTINGS_DEPTH_MAX", SETTINGS_DEPTH_MAX, "levels of values within values",
+                  "the settings are refused"),
+            Limit("SETTINGS_PROBLEMS_MAX", SETTINGS_PROBLEMS_MAX, "problems listed",
+                  "the others are counted"),
             Limit("SECRET_FILE_BYTES_MAX", SECRET_FILE_BYTES_MAX, "bytes of a file that holds a "
                   "secret", _REFUSED),
             Limit("WEBHOOK_SECRET_BYTES_MAX", WEBHOOK_SECRET_BYTES_MAX, "bytes of a signing secret "

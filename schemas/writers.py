@@ -134,7 +134,10 @@ def compile_writer(text: str, family: Family, name: str) -> Writer | Refused:
     problem = _find_conflict(schema["fields"], reader["fields"])
     if problem:
         return _mismatch(name, problem)
-    return _build_writer(family, name, schema, reader, tuple(fields))
+    try:
+        return _build_writer(family, name, schema, reader, tuple(fields))
+    except UnicodeEncodeError:
+        return _mismatch(name, "has a name with a lone surrogate, expected text")
 
 
 def _mismatch(name: str, what: str) -> Refused:

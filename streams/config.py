@@ -67,13 +67,21 @@ def load(file: Path | None = None) -> Loaded:
     path = _file_to_read(file)
     from_file = _read_file(path) if path else {}
     from_environment = _read_environment()
+    for place, values in ((str(path), from_file), ("environment", from_environment)):
+        if _is_deeper(values, limits.SETTINGS_DEPTH_MAX):
+            expected = f"expected at most {limits.SETTINGS_DEPTH_MAX} levels"
+            raise ConfigurationError((f"{place}: values are nested too deeply, {expected}",))
     origins = dict.fromkeys(_leaves(from_file), f"file {path}")
     origins |= {place: f"environment {_variable(place)}" for place in _leaves(from_environment)}
     try:
         settings = Settings.model_validate(_merge(from_file, from_environment))
     except ValidationError as error:
-        problems = tuple(_explain(detail, origins, path) for detail in error.errors())
-        raise ConfigurationError(problems) from None
+        found = error.errors()
+        listed = found[: limits.SETTINGS_PROBLEMS_MAX]
+        problems = [_explain(detail, origins, path) for detail in listed]
+        if len(found) > len(listed):
+            problems.append(f"settings: {len(found) - len(listed)} more problems")
+        raise ConfigurationError(tuple(problems)) from None
     settings = _read_secret_files(settings, origins)
     return Loaded(settings, origins, path, _unknown_variables())
 
@@ -107,6 +115,18 @@ def _printable(value: object) -> str | int | float | bool | None:
             return MASK
         case _:
             return mask_address(str(value))
+
+
+def _is_deeper(values: object, levels_max: int) -> bool:
+    level = [values]
+    for _ in range(levels_max):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each)  # type: ignore[attr-defined]
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def mask_address(text: str) -> str:

@@ -41,6 +41,20 @@ class PositionedYaml:
             line = text.count("\n", 0, getattr(error, "position", 0)) + 1
             raise Unreadable(line, "a character that YAML does not allow", "YAML") from error
         self.data: Any = self._data_of(self._root)
+        self._fields: dict[int, dict[str, tuple[yaml.Node, int]]] = {}
+
+    def _child(self, node: yaml.Node | None, step: int | str) -> tuple[yaml.Node, int] | None:
+        """The value at the step, and its line."""
+        if isinstance(node, yaml.MappingNode):
+            fields = self._fields.get(id(node))
+            if fields is None:
+                fields = {key.value: (value, _line(key.start_mark)) for key, value in node.value}
+                self._fields[id(node)] = fields
+            return fields.get(str(step))
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = node.value[step]
+            return found, _line(found.start_mark)
+        return None
 
     @staticmethod
     def _check(text: str) -> None:
@@ -76,7 +90,7 @@ class PositionedYaml:
         """The line (from 1) of the value at the path; steps that do not exist are passed over."""
         node, line = self._root, 1
         for step in path:
-            child = _child(node, step)
+            child = self._child(node, step)
             if child is not None:
                 node, line = child
         return line
@@ -84,14 +98,3 @@ class PositionedYaml:
 
 def _line(mark: Any) -> int:
     return int(mark.line) + 1 if mark is not None else 1
-
-
-def _child(node: yaml.Node | None, step: int | str) -> tuple[yaml.Node, int] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return value, key.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found = node.value[step]
-        return found, found.start_mark.line + 1
-    return None

@@ -13,6 +13,17 @@ _ALERT = (
 FINDS: tuple[tuple[str, bytes], ...] = (
     # A registry's text with a lone surrogate could not be written into the dead letter.
     ("registry", b"\x01\n=== schema\n" + _SHIPMENT % b"\\ud800" + b"\n=== body\nx\n"),
+    (
+        "registry",
+        b'\x00\n=== schema\n{"type": "record", "name": "OrderFact", "fields": ['
+        + b",".join(
+            b'{"name": "%s", "type": "string"}' % name
+            for name in (b"event_id", b"source", b"kind", b"\\ud800")
+        )
+        + b',{"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}}'
+        b',{"name": "recorded_at", "type": {"type": "long", "logicalType": "timestamp-millis"}}'
+        b"]}\n=== body\nx\n",
+    ),
     # ... and one of many fields was quoted whole.
     ("registry", b"\x00\n=== schema\n{" + b'"a": "' + b"x" * 5_000 + b'"}\n'),
     # A field whose name is a lone surrogate: an IndexError.
@@ -33,6 +44,7 @@ FINDS: tuple[tuple[str, bytes], ...] = (
     ("config", b"=== environment\nSINKS=" + b"[" * 3_000 + b"\n"),
     ("config", b"[kafka]\nsecurity_protocol = 'SSL'\nssl_ca_file = '" + b"x" * 300 + b"'\n"),
     ("config", b"[kafka]\nssl_key_password_file = '\\u0000'\n"),
+    ("config", b"a" + b".a" * 3_000 + b" = 1\n"),
     # Records on topics that workers read for themselves: errors without a place, or not foreseen.
     ("control", b'ticks \n{"'),
     ("control", b'ticks \n{"n":3,"at":"3:00:00Z"}'),

@@ -20,6 +20,30 @@ def test_size_of_the_file_of_settings(tmp_path: Path) -> None:
         load(file)
 
 
+def test_depth_of_settings(tmp_path: Path) -> None:
+    file = tmp_path / "slipwatch.toml"
+    names = ["a"] * limits.SETTINGS_DEPTH_MAX
+    file.write_text(".".join(names) + " = 1\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="there is no such setting"):
+        load(file)
+    file.write_text(".".join([*names, "a"]) + " = 1\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="nested too deeply, expected at most 10 levels"):
+        load(file)
+
+
+def test_problems_of_settings(tmp_path: Path) -> None:
+    def told(count: int) -> tuple[str, ...]:
+        file = tmp_path / "slipwatch.toml"
+        file.write_text("".join(f"f{number} = 1\n" for number in range(count)), "utf-8")
+        with pytest.raises(ConfigurationError) as error:
+            load(file)
+        return error.value.problems
+
+    most = limits.SETTINGS_PROBLEMS_MAX
+    assert len(told(most)) == most
+    assert told(most + 1)[most:] == ("settings: 1 more problems",)
+
+
 def test_size_of_a_file_with_a_secret(tmp_path: Path) -> None:
     file, secret = tmp_path / "slipwatch.toml", tmp_path / "secret"
     file.write_text(
