@@ -20,6 +20,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "streams/app/",
         "streams/broker/",
         "streams/demo/feeding.py",
+        "streams/engine/kafka_calls.py",
         "streams/engine/kafka_clients.py",
         "streams/engine/kafka_errors.py",
         "streams/engine/kafka_log.py",
