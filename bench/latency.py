@@ -185,9 +185,12 @@ def _measure_load(run: Run, place: Place, load: Load, tally: Tally) -> None:
                 worker.check()
                 send_for(warm_up, sender, reader)
             began, began_cpu, sent = time.time_ns() / 1e9, worker.cpu_seconds(), sender.sent
+            broker, disk = run.ground.broker_cpu_seconds(), run.ground.disk_bytes(place.prefix)
             send_for(run.size(SECONDS, SHORT_SECONDS), sender, reader)
             ended = time.time_ns() / 1e9
             cpu, sent = worker.cpu_seconds() - began_cpu, sender.sent - sent
+            broker = run.ground.broker_cpu_seconds() - broker
+            disk = run.ground.disk_bytes(place.prefix) - disk
             place.flush()
             behind = sender.sent - _cut_by(reader.seen, watch.tick_done())
             until = time.monotonic() + CATCH_UP_S
@@ -201,6 +204,8 @@ def _measure_load(run: Run, place: Place, load: Load, tally: Tally) -> None:
     _add(tally, load, reader.seen, sender, (began, ended))
     tally.add(f"{load.name}: behind at the end", "s", behind / load.rate)
     tally.add(f"{load.name}: CPU of the worker", "µs/fact", cpu / sent * 1e6)
+    tally.add(f"{load.name}: CPU of the broker", "µs/fact", broker / sent * 1e6)
+    tally.add(f"{load.name}: on disk", "B/fact", disk / sent)
 
 
 def _add(

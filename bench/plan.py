@@ -57,8 +57,8 @@ class Need:
 FIGURES = {
     "CPU of a fact": ("scaling", "1 M lines: CPU"),
     "CPU of an idle tick": ("ticks", "nothing pending: CPU of a tick"),
-    "CPU of the broker": ("pipeline", "six stages: CPU of the broker"),
-    "on disk": ("pipeline", "six stages: on disk"),
+    "CPU of the broker": ("latency", "5,000/s: CPU of the broker"),
+    "on disk": ("latency", "5,000/s: on disk"),
     "memory of a worker": ("memory", "a worker without lines"),
     "memory of a line": ("memory", "an open line"),
     "restoring": ("restore", "1 M lines: restoring"),
