@@ -150,15 +150,19 @@ class Storm:
         """Who is to be started, and when."""
         self._dead: list[WorkerProcess] = []
         """Who died in this round."""
+        self.took = ""
+        """How long the parts of it took, in words."""
 
     def run(self, tally: Tally) -> Verdict:
         """All rounds and the oracle's verdict. Raises AssertionError with seed and round."""
+        began = time.monotonic()
         with self._crew as crew:
             crew.start(*(self._name() for _ in range(CREW)))
             self._load.warm_up()
             self._settle("the first days")
             alerts = Tail(self._world, "alerts")
             alerts.new()
+            ready = time.monotonic()
             for number, told in enumerate(self._campaign.rounds):
                 what = f"seed {self._campaign.seed}, round {number}, {told}"
                 try:
@@ -170,7 +174,13 @@ class Storm:
             alerts.close()
             self._settle("everything")
             crew.stop()
-        return judge(self._world)
+        over = time.monotonic()
+        verdict = judge(self._world)
+        self.took = (
+            f"first days {ready - began:.0f} s, rounds {over - ready:.0f} s, "
+            f"oracle {time.monotonic() - over:.0f} s"
+        )
+        return verdict
 
     def _name(self) -> str:
         self._names += 1

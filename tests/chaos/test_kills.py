@@ -48,8 +48,9 @@ def test_killed_workers_lose_and_repeat_nothing(
     tally: Tally,
     record_property: Callable[[str, object], None],
 ) -> None:
-    verdict = Storm(draw(seed), storm_bootstrap, unique_name, tmp_path).run(tally)
-    record_property(f"kills, seed {seed}", verdict)
+    storm = Storm(draw(seed), storm_bootstrap, unique_name, tmp_path)
+    verdict = storm.run(tally)
+    record_property(f"kills, seed {seed}", f"{verdict}; {storm.took}")
 
 
 def test_every_moment_had_its_victims(
