@@ -116,9 +116,7 @@ class Topics:
         if writes_receipt:
             self.receipts.append(done)
             ledger.settle(lane, owed)
-        self.held_max = max(
-            self.held_max, sum(1 for held in ledger.held() if held.notification is not None)
-        )
+        self.held_max = max(self.held_max, sum(1 for _ in ledger.held()))
 
 
 @given(
