@@ -57,6 +57,9 @@ _OLD_METADATA = {
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    # Of a partition that was added, or that had no leader yet when it was asked for first.
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
 }
 _CURED_BY_A_NEW_CLIENT = {
     KafkaError._STATE,
