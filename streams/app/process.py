@@ -44,6 +44,8 @@ from streams.settings import Settings
 STOP_SECONDS = 10.0
 PROBE_SECONDS = 1.0
 """How long the broker may take to answer a worker that did not get to its end."""
+MARGIN_SECONDS = 2.0
+"""What a busy machine may need beyond that to end the process."""
 TICK_STUCK_SECONDS_MIN = 30.0
 SEND_TIMEOUT_SECONDS = 15.0
 
@@ -179,7 +181,7 @@ class _WorkerProcess:
         self._is_stopping = True
         log.info(WORKER_STOPPING)
         self._stop_engine.set()
-        limit = threading.Timer(STOP_SECONDS - PROBE_SECONDS - 0.5, self._end_process)
+        limit = threading.Timer(STOP_SECONDS - PROBE_SECONDS - MARGIN_SECONDS, self._end_process)
         limit.daemon = True
         limit.start()
 
