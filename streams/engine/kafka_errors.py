@@ -46,8 +46,6 @@ _PASSING = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
-    # No partition of those asked about has a leader just now: brokers that come back say so.
-    KafkaError._NOENT,
 }
 
 PROTOCOL_CALL: Final = "ConsumerGroupHeartbeat"
@@ -60,6 +58,7 @@ _OLD_METADATA = {
     # Of a partition that was added, or that had no leader yet when it was asked for first.
     KafkaError._UNKNOWN_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._NOENT,
 }
 _CURED_BY_A_NEW_CLIENT = {
     KafkaError._STATE,

@@ -120,6 +120,8 @@ def test_while_the_broker_is_away(own_cluster: KafkaCluster, tmp_path: Path, way
             own_cluster.restart(1)
         after = WorkerProcess(world, "first", tmp_path / "clock")
         with ended(after):
+            # All may have been done before: to be at rest does not say that it has started.
+            until(lambda: after.text().count("listens on") == 2, "it is back", LONG_S)
             until(lambda: at_rest(world, START + 5 * 86_400_000), "it goes on", LONG_S)
             timed_stop(after)
     assert check(world) > LINES // 4
