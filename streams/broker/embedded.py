@@ -3,8 +3,9 @@
 It speaks Kafka over TCP on 127.0.0.1, so other processes and other clients (Faust's among them)
 connect to it as to any broker. It is good for the demo and for smoke tests and never for
 guarantees: nothing is written to disk, nothing is compacted, aborted records can be read, offsets
-sent with a transaction are not kept, there are no admin calls, only the classic group protocol,
-and each partition keeps its last 100,000 records or 5 MiB and forgets the rest without a word.
+sent with a transaction are not kept, there are no admin calls, groups are spoken to in the classic
+protocol, and each partition keeps its last 100,000 records or 5 MiB and forgets the rest without a
+word.
 
 confluent-kafka can start this cluster but cannot say how many partitions a topic has; the C
 library inside it can, so this file calls that library directly. It is the only file that does.

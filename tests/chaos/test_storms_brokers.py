@@ -14,7 +14,7 @@ from tests.kafka.cluster import KafkaCluster
 from tests.worlds import until
 
 LONG = pytest.mark.skipif(not IS_LONG, reason="the long form: SLIPWATCH_STORMS=long")
-ROUNDS = 5 if IS_LONG else 1
+ROUNDS = 2 if IS_LONG else 1
 OUTAGE_SECONDS = 150.0 if IS_LONG else 6.0
 """The long one is longer than each of the client's patiences, which end in different errors."""
 SWALLOW_SECONDS = (0.5, 3.0, 20.0, 70.0) if IS_LONG else (5.0,)
