@@ -164,10 +164,11 @@ class EngineSettings(Section):
         description="Time between ticks; a tick makes things visible.",
     )
     facts_per_tick_max: int = Field(
-        default=200_000,
+        default=1_000_000,
         ge=1,
         le=10_000_000,
-        description="A larger backlog is cut into several ticks.",
+        description="A larger backlog is cut into several ticks; each looks at every line it "
+        "touches once, and holds its facts in memory.",
     )
     transaction_timeout_ms: int = Field(
         default=30_000,
