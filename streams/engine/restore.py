@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from streams.engine.log import Log, Partition
+from streams.engine.control import Control
+from streams.engine.log import Log, Partition, Unavailable
 from streams.engine.task import KeyedTask
 from streams.engine.tasks import Copy, ReadTo
 from streams.stages.store import StateDamaged, StateUnusable
@@ -102,6 +103,25 @@ class Restoration:
     def close(self) -> None:
         """Lets go of the reader."""
         self._reader.close()
+
+
+def restore_on(restoration: Restoration, control: Control, timeout_s: float) -> bool:
+    """A step of the restoration; says whether all is restored.
+
+    Raises StateDamaged, unless the state is only newer than the progress that was read: then others
+    have gone on with a partition since, and Unavailable says so.
+    """
+    try:
+        return restoration.step()
+    except StateDamaged:
+        control.sync(timeout_s)
+        for task in restoration.tasks:
+            now = control.progress_of(task.stage.name, task.input)
+            if now is not None and now != task.progress:
+                raise Unavailable(
+                    f"another worker went on with {task.name} while this one restored it"
+                ) from None
+        raise
 
 
 def _check(task: KeyedTask) -> None:

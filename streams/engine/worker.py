@@ -38,7 +38,7 @@ from streams.engine.observation import (
     WorkerSettings,
     WorkerStatus,
 )
-from streams.engine.restore import Restoration
+from streams.engine.restore import Restoration, restore_on
 from streams.engine.standby import Standby
 from streams.engine.task import KeyedTask
 from streams.engine.tasks import Tasks
@@ -218,7 +218,7 @@ class Worker(Rebalance):
 
     def _restore(self) -> bool:
         for restoration in list(self._restorations):
-            is_done = restoration.step()
+            is_done = restore_on(restoration, self.control, self._settings.sync_timeout_s)
             self._settings.failpoint(Moment.RESTORING)
             if is_done:
                 self._restorations.remove(restoration)

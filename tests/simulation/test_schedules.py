@@ -61,6 +61,15 @@ def _fails_alike(schedule: Schedule, why: str, mutation: Mutation | None = None)
     return error is not None and _text(error)[:24] == why[:24]
 
 
+OVERTAKEN_WHILE_RESTORING = (767, 1816, 3733, 4370, 5979, 6120, 6521, 7044, 8957, 9702)
+"""Among ten thousand: others went on with what a worker was restoring, and it took that for damage."""
+
+
+@pytest.mark.parametrize("seed", OVERTAKEN_WHILE_RESTORING)
+def test_what_once_failed_holds(seed: int) -> None:
+    assert outcome(draw(seed)) is None
+
+
 @pytest.mark.timeout(120 + COUNT * SECONDS_A_SCHEDULE)
 def test_whatever_happens_nothing_is_lost_or_said_twice(
     record_property: Callable[[str, object], None],
