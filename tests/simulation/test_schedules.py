@@ -62,7 +62,7 @@ def _fails_alike(schedule: Schedule, why: str, mutation: Mutation | None = None)
 
 
 OVERTAKEN_WHILE_RESTORING = (767, 1816, 3733, 4370, 5979, 6120, 6521, 7044, 8957, 9702)
-"""Among ten thousand: others went on with what a worker was restoring, and it took that for damage."""
+"""Of ten thousand: others went on with what a worker restored, and it took that for damage."""
 
 
 @pytest.mark.parametrize("seed", OVERTAKEN_WHILE_RESTORING)
