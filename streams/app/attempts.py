@@ -15,7 +15,8 @@ import structlog
 from alerts.sinks import Permanent, Recoverable, Sink
 from schemas.records import Receipt
 from streams import metrics
-from streams.delivery import Checkpoint, DeliveryOutcome, Lane, Owed, backoff_seconds
+from streams.backoff import backoff_seconds
+from streams.delivery import Checkpoint, DeliveryOutcome, Lane, Owed
 from streams.metrics import Metrics
 from streams.owed_log import OwedLog
 from streams.settings import DeliverySettings

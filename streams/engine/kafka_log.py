@@ -6,6 +6,7 @@ and what to do. Topic names carry the installation's prefix here and nowhere els
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,7 +111,7 @@ class KafkaLog:
     ) -> KafkaGroupConsumer:
         """Joins the group; partitions come at a later `consume`."""
         asked = self._settings.group_protocol
-        if asked == "auto" and self._is_embedded():
+        if asked == "auto" and self._is_embedded:
             asked = "classic"
 
         def make(protocol: str) -> Consumer:
@@ -129,6 +130,7 @@ class KafkaLog:
             "heartbeat.interval.ms": self._settings.heartbeat_ms,
         }
 
+    @functools.cached_property
     def _is_embedded(self) -> bool:
         """Whether this is librdkafka's mock cluster, on which only the classic protocol is proven,
         though it answers to the newer one."""
@@ -238,7 +240,7 @@ class KafkaLog:
         0 where the topic keeps the sender's time and so cannot tell, and on the embedded broker,
         which gives every record the same stamp and has no clock but this machine's.
         """
-        if self._is_embedded():
+        if self._is_embedded:
             return 0
         stamps: list[int] = []
 

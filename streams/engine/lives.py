@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
+from streams.backoff import backoff_seconds
 from streams.engine.log import Expired, Fenced, LogError, TransactionAborted, Unavailable
 from streams.engine.observation import EXIT_FENCED, EXIT_LOG, EngineFailure
 
@@ -24,21 +25,21 @@ WELL_AFTER_S = 60.0
 
 
 class Backoff:
-    """Waits that double from `first_s` up to `longest_s`, each shortened by chance by up to half,
-    so that many workers do not ask at the same moment."""
+    """The waits between attempts that fail one after the other, from `first_s` to `longest_s`."""
 
     def __init__(self, first_s: float = 0.5, longest_s: float = 15.0) -> None:
         self._first_s, self._longest_s = first_s, longest_s
-        self._next_s = first_s
+        self._failures = 0
 
     def next_s(self) -> float:
         """How long to wait now, in seconds."""
-        wait_s, self._next_s = self._next_s, min(2 * self._next_s, self._longest_s)
-        return wait_s * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, hides nothing
+        self._failures += 1
+        chance = random.random()  # noqa: S311 - spreads load, hides nothing
+        return backoff_seconds(self._failures, self._first_s, self._longest_s, chance)
 
     def reset(self) -> None:
         """All is well: the next wait is the first again."""
-        self._next_s = self._first_s
+        self._failures = 0
 
 
 class Lives:

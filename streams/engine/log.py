@@ -43,6 +43,10 @@ class LogError(Exception):
         self.what = what
         self.then = then
 
+    def bare(self) -> LogError:
+        """The same fault without its traceback and cause, which hold clients that must be gone."""
+        return type(self)(self.what, self.then)
+
 
 class TransactionAborted(LogError):
     """The transaction did not happen; the producer can go on with the next one."""

@@ -124,28 +124,20 @@ def restore_on(restoration: Restoration, control: Control, timeout_s: float) -> 
         raise
 
 
-def _check(task: KeyedTask) -> None:
-    """Raises StateDamaged when the changelogs do not hold what was written to them."""
-    found, said = task.store.content(), task.progress
-    if said.state_keys is not None and found != (said.state_keys, said.state_sum):
-        raise StateDamaged(
-            f"the changelogs of {task.name} ({', '.join(task.stage.changelogs())}) hold "
-            f"{found.keys} keys with the sum {found.total:012x}, and its progress says "
-            f"{said.state_keys} with {said.state_sum or 0:012x}"
-        )
-
-
 def _agrees(task: KeyedTask) -> bool:
     """Whether the state is what was written; a copy that is not is emptied, to be read anew.
 
     Raises StateDamaged for state that was read from the beginning.
     """
-    try:
-        _check(task)
-    except StateDamaged:
-        if not task.is_in_step:
-            raise
+    found, said = task.store.content(), task.progress
+    if said.state_keys is None or found == (said.state_keys, said.state_sum):
+        task.restored()
+        return True
+    if task.is_in_step:
         task.forget()
         return False
-    task.restored()
-    return True
+    raise StateDamaged(
+        f"the changelogs of {task.name} ({', '.join(task.stage.changelogs())}) hold "
+        f"{found.keys} keys with the sum {found.total:012x}, and its progress says "
+        f"{said.state_keys} with {said.state_sum or 0:012x}"
+    )

@@ -67,10 +67,6 @@ class Tasks:
         """How many partitions this worker runs."""
         return len(self.intake) + len(self.keyed)
 
-    def ready_intake(self, tick: Tick, facts_min: int) -> list[IntakeTask]:
-        """The partitions of facts of which something can be taken in for the tick."""
-        return [task for task in self.intake.values() if task.ready(tick, facts_min)]
-
     def waits_for(self, tick: Tick | None) -> str:
         """What holds the tick up here, in words; empty when nothing does."""
         if tick is None:

@@ -67,8 +67,7 @@ class Ticking:
                         self._changed.clear()
                         time.sleep(PAUSE_S)
             except LogError as error:
-                # Without its traceback, which holds the ticker's clients.
-                self._failure = type(error)(error.what, error.then)
+                self._failure = error.bare()
             finally:
                 ticker.close()
             if stop.wait(backoff.next_s()):

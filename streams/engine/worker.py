@@ -114,8 +114,7 @@ class Worker(Rebalance):
         """Says what is wrong, once for as long as it lasts."""
         if type(fault) is not type(self._trouble):
             self._observer.trouble(fault.what)
-        # Without its traceback, which holds clients that must be gone.
-        self._trouble = type(fault)(fault.what, fault.then)
+        self._trouble = fault.bare()
 
     def open(self) -> None:
         """Connects, checks the topics, reads what is known, and joins the group."""

@@ -25,8 +25,6 @@ from streams.stages.stage import Outputs
 
 NAME = "intake"
 
-_encode = msgspec.msgpack.Encoder().encode
-
 
 class Raw(msgspec.Struct, frozen=True, gc=False):
     """One record of a topic of facts, as it was read."""
@@ -36,12 +34,12 @@ class Raw(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class IntakeCounts:
     """What became of the records of one chunk."""
 
-    facts: int = 0
-    refused: int = 0
+    facts: int
+    refused: int
 
 
 def take_in(
@@ -53,7 +51,6 @@ def take_in(
     out: Outputs,
 ) -> IntakeCounts:
     """Decodes, checks and sends on the records of one partition of facts; each ends somewhere."""
-    counts = IntakeCounts()
     decoded = decoder.decode_sound(Family(topic), [raw.value for raw in raws])
     facts = [fact for fact in decoded if not isinstance(fact, Unsound)]
     if len(facts) < len(decoded):
@@ -61,13 +58,12 @@ def take_in(
             if isinstance(fact, Unsound):
                 letter = _dead_letter(topic, partition, raw, fact, header)
                 out.record("dead-letters", letter.id, letter)
-    counts.facts, counts.refused = len(facts), len(decoded) - len(facts)
     _send(facts, header, out)
     heard = {fact.source for fact in facts}
     for source in sorted(heard):
         key = source_key(source)
         out.row("ledgers-rows", header.n, key, Row(key, RowKind.HEARD, topic.encode()))
-    return counts
+    return IntakeCounts(len(facts), len(decoded) - len(facts))
 
 
 def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import Alert, AlertState, Notification, Receipt, Severity
+from streams.backoff import backoff_seconds
 from streams.delivery import (
     Answers,
     Checkpoint,
@@ -17,7 +18,6 @@ from streams.delivery import (
     Owed,
     OwedLedger,
     ReceiptId,
-    backoff_seconds,
     request_detail,
 )
 
