@@ -48,9 +48,7 @@ def _measure_worker(run: Run, place: Place, chain: ChainFacts, tally: Tally) -> 
     watch = Watch(place)
     try:
         with WorkerProcess(place, run.folder, tick_ms=TICK_MS, clock=path) as worker:
-            while watch.tick is None:
-                watch.poll()
-                worker.check()
+            watch.wait_for_tick(worker)
             began, began_cpu = time.monotonic(), worker.cpu_seconds()
             broker_cpu = run.ground.broker_cpu_seconds()
             wait_until(watch, worker, count)

@@ -136,9 +136,7 @@ def _run_ours(run: Run, place: Place, lines: int) -> Took:
     watch = Watch(place)
     try:
         with WorkerProcess(place, run.folder, tick_ms=TICK_MS, clock=path) as worker:
-            while watch.tick is None:
-                watch.poll()
-                worker.check()
+            watch.wait_for_tick(worker)
             began, began_cpu = time.monotonic(), worker.cpu_seconds()
             wait_until(watch, worker, facts)
             return Took(facts, time.monotonic() - began, worker.cpu_seconds() - began_cpu)

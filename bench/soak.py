@@ -170,9 +170,7 @@ def soak(run: Run, options: argparse.Namespace) -> Iterator[Sample]:
         watch = Watch(place)
         try:
             with WorkerProcess(place, run.folder, tick_ms=TICK_MS, clock=path) as worker:
-                while watch.tick is None:
-                    watch.poll()
-                    worker.check()
+                watch.wait_for_tick(worker)
                 began, own = time.monotonic(), time.process_time()
                 cpu, sampled = worker.cpu_seconds(), 0.0
                 while (seconds := time.monotonic() - began) < options.hours * 3_600:

@@ -110,6 +110,10 @@ class Watch:
             if time.monotonic() > deadline:
                 raise BenchFailed(f"{what}: not so after {WAIT_S:.0f} s")
 
+    def wait_for_tick(self, worker: WorkerProcess) -> None:
+        """Returns when there is a tick: the worker is up and has the partition of ticks."""
+        self.wait(lambda: self.tick is not None, [worker], "there is a tick")
+
     def wait_for_crew(self, *workers: WorkerProcess) -> None:
         """Returns when ticks pass and these workers, and no other, share the partitions: those of
         one number in one hand, since the group may move them one after the other."""
