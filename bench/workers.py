@@ -227,7 +227,10 @@ def wait_until(watch: Watch, worker: WorkerProcess, facts: int) -> None:
 
 
 def appended_s(place: Place, topic: str) -> list[float]:
-    """When the log took each committed record of a topic of one partition; seconds since 1970."""
+    """When the log took each committed record of a topic of one partition; seconds since 1970.
+
+    It ends at what was the end when it began: a topic that always grows never says "end".
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": place.bootstrap,
@@ -238,15 +241,19 @@ def appended_s(place: Place, topic: str) -> list[float]:
             "log_level": 0,
         }
     )
-    consumer.assign([TopicPartition(place.prefix + topic, 0, 0)])
+    partition = TopicPartition(place.prefix + topic, 0, 0)
+    consumer.assign([partition])
     moments: list[float] = []
     deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        for message in consumer.consume(1_000, 0.5):
-            error = message.error()
-            if error is None:
-                moments.append(message.timestamp()[1] / 1_000)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - as librdkafka names it
-                consumer.close()
-                return moments
+    try:
+        _, end = consumer.get_watermark_offsets(partition, timeout=WAIT_S)
+        while time.monotonic() < deadline:
+            for message in consumer.consume(1_000, 0.5):
+                error = message.error()
+                if error is None and message.offset() < end:
+                    moments.append(message.timestamp()[1] / 1_000)
+                elif error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - as librdkafka names it
+                    return moments
+    finally:
+        consumer.close()
     raise BenchFailed(f"{topic} could not be read to its end")
