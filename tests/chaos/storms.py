@@ -37,7 +37,8 @@ IS_LONG = os.environ.get("SLIPWATCH_STORMS") == "long"
 SESSION_SECONDS = int(QUICK["SLIPWATCH_ENGINE__SESSION_TIMEOUT_MS"]) / 1_000
 TRANSACTION_SECONDS = int(QUICK["SLIPWATCH_ENGINE__TRANSACTION_TIMEOUT_MS"]) / 1_000
 WAIT_SECONDS = 120.0
-
+COPIES = 4 if IS_LONG else 2
+"""Each order so many times: a storm by itself lasts fewer beats, and as much is to be at stake."""
 
 Report = Callable[[str, object], None]
 """pytest's `record_property`: what is told here stands at the end of the run."""
@@ -100,7 +101,7 @@ def scene(
     seed = int(os.environ.get("SLIPWATCH_STORMS_SEED") or random.randrange(2**16))
     report(name, f"seed {seed}")
     world = storm_world(bootstrap, name, replication_factor)
-    load = Load(world, folder / "clock", seed)
+    load = Load(world, folder / "clock", seed, copies=COPIES)
     with ExitStack() as stack:
         crew = stack.enter_context(Crew(world, folder, load.clock_path, settings))
         crew.start(*workers)
