@@ -52,7 +52,8 @@ class Parking:
         """One record of the topic, which all stages share."""
         stage, name = split_part(key)
         if stage == self._stage:
-            self._store.restore(name, value)
+            self._store.check(name, value)
+            self._store.follow(name, value)
 
     def sorted_keys(self) -> list[str]:
         """The keys at which rows wait, sorted."""

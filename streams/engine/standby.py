@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from schemas.units import UtcMillis
 from streams.engine.flow import STAGES
 from streams.engine.log import Log, OffsetGone, Partition, Reader
 from streams.engine.tasks import Copy, keyed_task
@@ -107,6 +108,13 @@ class Standby:
         if self._behind:
             self._note_level()
         return bool(records)
+
+    def pass_to(self, at: UtcMillis) -> None:
+        """The tick at this time has begun. Copies that have caught up note what falls due by it, as
+        their owners do; in one that has not, what is due is mostly about to change."""
+        if not self._behind:
+            for copy in self._copies.values():
+                copy.task.pass_to(at)
 
     def _follow(self, inputs: Sequence[Partition]) -> None:
         self._note_positions()

@@ -17,13 +17,13 @@ import msgspec
 
 from alerts.policy import Policy
 from schemas.ticks import StageProgress
-from schemas.units import instant
+from schemas.units import UtcMillis, instant
 from streams.engine.log import Entry, LogError, Partition
 from streams.engine.parking import PARKED_TOPIC, Parking
 from streams.engine.writing import OutRecord, Written, batches, for_readers, progress_record
 from streams.stages.rows import Row, TickHeader, decode_batch
 from streams.stages.stage import Outputs, Stage, TickContext
-from streams.stages.store import Store
+from streams.stages.store import UNREADABLE, StateDamaged, Store
 from topology.network import Network
 
 
@@ -116,18 +116,29 @@ class KeyedTask:
     def restore(self, topic: str, key: bytes, value: bytes | None) -> None:
         """One record of a changelog partition, in its order."""
         text = key.decode()
-        if topic != PARKED_TOPIC:
+        if topic == PARKED_TOPIC:
+            self.parked.restore(text, value)
+        else:
             self.store.restore(text, value)
-            return
-        self.parked.restore(text, value)
 
     def follow(self, topic: str, key: bytes, value: bytes | None) -> None:
-        """As `restore`, and what is derived from the state follows at once: the end of it, however
-        much was read, costs nothing. Either all records of a task come so or none."""
+        """As `restore`, and all that is derived from the state follows at once: the end of it,
+        however much was read, costs nothing. Either all records of a task come so or none."""
         self._is_in_step = True
-        if topic != PARKED_TOPIC:
-            self.stage.committed({key.decode(): value}, self.store)
-        self.restore(topic, key, value)
+        text = key.decode()
+        if topic == PARKED_TOPIC:
+            self.parked.restore(text, value)
+            return
+        self.store.check(text, value)
+        try:
+            self.stage.committed({text: value}, self.store)
+        except UNREADABLE as error:
+            raise StateDamaged(f"the state of {text!r} cannot be read: {error}") from error
+        self.store.follow(text, value)
+
+    def pass_to(self, at: UtcMillis) -> None:
+        """Time has come this far: what fell due before is sorted out now, not at a take-over."""
+        self.store.due_keys(at)
 
     @property
     def is_in_step(self) -> bool:

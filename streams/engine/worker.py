@@ -273,6 +273,7 @@ class Worker(Rebalance):
             self._tick_seen = tick.n
             self._settings.failpoint(Moment.TICK_SEEN)
             self._observer.ticked(tick)
+            self._standby.pass_to(millis(tick.at))
         lacking = [task for task in self._tasks.intake.values() if task.lacks(tick)]
         if lacking and self._consumer is not None:
             positions = self._consumer.positions([task.input for task in lacking])

@@ -27,6 +27,9 @@ class StateHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _head = msgspec.msgpack.Decoder(StateHead)
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What is raised when bytes are decoded that are no state."""
+
 
 class StateUnusable(Exception):
     """The state cannot be worked with; `then` says what a person can do about it."""
@@ -86,7 +89,7 @@ class Store:
         self._deadlines: Deadlines | None = None
         """None while they are yet to be listed: it is done at once, when first asked for."""
         self._total: int | None = 0
-        """None after a restore, until it is first asked for."""
+        """None after `restore`, until it is first asked for."""
         self._next_total: int | None = None
 
     def __len__(self) -> int:
@@ -127,14 +130,14 @@ class Store:
 
     def due_keys(self, at: UtcMillis) -> list[str]:
         """Committed keys whose deadline is at or before `at`, sorted. Changes nothing visible."""
-        deadlines = self._deadlines
-        entries_max = ENTRIES_PER_KEY_MAX * len(self._committed) + ENTRIES_SPARE
-        if deadlines is None or deadlines.entries > entries_max:
-            deadlines = self._deadlines = self._listed()
-        return sorted(deadlines.due(at))
+        return sorted(self._listed().due(at))
 
     def _listed(self) -> Deadlines:
-        deadlines = Deadlines(self._deadline_of)
+        deadlines = self._deadlines
+        entries_max = ENTRIES_PER_KEY_MAX * len(self._committed) + ENTRIES_SPARE
+        if deadlines is not None and deadlines.entries <= entries_max:
+            return deadlines
+        deadlines = self._deadlines = Deadlines(self._deadline_of)
         for key, value in self._committed.items():
             due = _head.decode(value).due
             if due is not None:
@@ -165,17 +168,21 @@ class Store:
     def content(self) -> Content:
         """How much state there is once this transaction is committed. To be asked when it is
         complete: nothing may be changed between this and `commit` or `abort`."""
+        after = self._content_with(self._pending)
+        self._next_total = after.total
+        return after
+
+    def _content_with(self, changes: Mapping[str, bytes | None]) -> Content:
         if self._total is None:
             self._total = sum([_mark(key, value) for key, value in self._committed.items()])
         keys, total = len(self._committed), self._total
-        for key, value in self._pending.items():
+        for key, value in changes.items():
             before = self._committed.get(key)
             if before is not None:
                 keys, total = keys - 1, total - _mark(key, before)
             if value is not None:
                 keys, total = keys + 1, total + _mark(key, value)
-        self._next_total = total & _TOTAL_MASK
-        return Content(keys, self._next_total)
+        return Content(keys, total & _TOTAL_MASK)
 
     def commit(self) -> None:
         """The transaction is in the log: what it changed is the state now."""
@@ -204,18 +211,34 @@ class Store:
         self._next_total = None
 
     def restore(self, key: str, value: bytes | None) -> None:
-        """One record of the changelog, in its order. Raises StateUnusable."""
+        """One record of the changelog, in its order. Raises StateUnusable.
+
+        Sum and deadlines are made out when they are first asked for, by a look at every key.
+        """
+        self.check(key, value)
         self._deadlines = self._total = None
         if value is None:
             self._committed.pop(key, None)
+        else:
+            self._committed[key] = value
+
+    def follow(self, key: str, value: bytes | None) -> None:
+        """As `restore`, of a record that passed `check`. Sum and deadlines are kept in step, so
+        that none but the keys that change are looked at, however many there are."""
+        self._total = self._content_with({key: value}).total
+        self._listed()
+        self._fold(key, value)
+
+    def check(self, key: str, value: bytes | None) -> None:
+        """Raises StateUnusable for what is no state, or not one that this release reads."""
+        if value is None:
             return
         try:
             head = _head.decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise StateDamaged(f"the state of {key!r} cannot be read: {error}") from error
         if head.v > self._version_max:
             raise StateTooNew(
                 f"the state of {key!r} has version {head.v}, this release reads up to "
                 f"{self._version_max}"
             )
-        self._committed[key] = value
