@@ -42,8 +42,9 @@ def measure_floor(bootstrap: str, prefix: str) -> Floor:
     facts = 0
     while facts < left:
         values: dict[str, list[bytes]] = {}
-        for record in reader.read(BATCH, READ_S):
-            values.setdefault(record.topic(), []).append(record.value() or b"")
+        for partition, records in reader.read(BATCH, READ_S).items():
+            waiting = values.setdefault(partition.topic, [])
+            waiting += [record.value() or b"" for record in records]
         for topic, waiting in values.items():
             decoded = decoder.decode(Family(topic), waiting)
             facts += sum(not isinstance(fact, Refused) for fact in decoded)

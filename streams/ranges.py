@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from streams.engine.log import Log, Partition, Record, Unavailable
+from streams.engine.log import Entry, Log, Partition, Unavailable
 
 READ_RECORDS_MAX = 1_000
 READ_PAUSE_SECONDS = 0.1
 SILENCE_SECONDS_MAX = 60.0
 
 
-def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator[Record]:
+def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator[Entry]:
     """The committed records from `start` up to and without `end`.
 
     Raises LogError when the log falls silent before the end, or no longer has the start. Blocks.
@@ -24,7 +24,7 @@ def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator
         reader.assign({partition: start})
         heard_at = time.monotonic()
         while reader.positions().get(partition, start) < end:
-            records = reader.read(READ_RECORDS_MAX, READ_PAUSE_SECONDS)
+            records = reader.read(READ_RECORDS_MAX, READ_PAUSE_SECONDS).get(partition, ())
             for record in records:
                 if record.offset() >= end:
                     return
@@ -39,7 +39,7 @@ def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator
         reader.close()
 
 
-def read_whole(log: Log, partition: Partition) -> Iterator[Record]:
+def read_whole(log: Log, partition: Partition) -> Iterator[Entry]:
     """The committed records that the partition holds now."""
     start = log.begin_offsets([partition])[partition]
     yield from read_range(log, partition, start, log.end_offsets([partition])[partition].stable)

@@ -30,10 +30,11 @@ class Follower:
         ends_at = time.monotonic() + wait_seconds
         while True:
             left = max(0.0, ends_at - time.monotonic())
-            records = self._reader.read(RECORDS_MAX, left)
-            for record in records:
-                self._board.take(record.topic(), record.key(), record.value())
-            if not records or not left:
+            read = self._reader.read(RECORDS_MAX, left)
+            for partition, records in read.items():
+                for record in records:
+                    self._board.take(partition.topic, record.key(), record.value())
+            if not read or not left:
                 return
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from alerts.policy import Policy, PolicyFormatError
 from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import decode
 from schemas.ticks import StageProgress, Tick
-from streams.engine.log import Log, LogError, Partition, Reader, Record, Unavailable
+from streams.engine.log import Entry, Log, LogError, Partition, Reader, Unavailable
 from streams.engine.writing import progress_key
 from streams.publishing import Assembler, PublicationError
 from topology import network as networks
@@ -56,7 +56,7 @@ def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | N
     try:
         reader.assign({TICKS: start})
         while reader.positions().get(TICKS, 0) < high:
-            for record in reader.read(_LOOK_BACK, _WAIT_S):
+            for record in reader.read(_LOOK_BACK, _WAIT_S).get(TICKS, ()):
                 value = record.value()
                 if value is not None:
                     last = read_tick(record, value)
@@ -71,17 +71,17 @@ def _last_between(log: Log, start: int, high: int, timeout_s: float) -> Tick | N
     return last
 
 
-def read_tick(record: Record, value: bytes) -> Tick:
+def read_tick(record: Entry, value: bytes) -> Tick:
     """The tick in a record of `ticks`; raises LogError with the record's place if it is none."""
     try:
         return decode(value, Tick)
     except msgspec.MsgspecError as error:
-        raise _foreign(record, error) from error
+        raise _foreign(TICKS, record, error) from error
 
 
-def _foreign(record: Record, error: Exception) -> LogError:
+def _foreign(where: Partition, record: Entry, error: Exception) -> LogError:
     return LogError(
-        f"{record.topic()}/{record.partition()} holds a record at offset {record.offset()} that is "
+        f"{where.topic}/{where.number} holds a record at offset {record.offset()} that is "
         f"not ours: {str(error)[:ERROR_CHARS_MAX]}",
         "Another program may write to it; give this installation a prefix of its own.",
     )
@@ -137,12 +137,13 @@ class Control:
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Takes in what is new; says whether anything was."""
         assert self._reader is not None, "open() comes first"
-        records = self._reader.read(5_000, timeout_s)
-        for record in records:
-            self._take(record)
-        if records:
+        read = self._reader.read(5_000, timeout_s)
+        for partition, records in read.items():
+            for record in records:
+                self._take(partition, record)
+        if read:
             self.changed.set()
-        return bool(records)
+        return bool(read)
 
     def sync(self, timeout_s: float) -> None:
         """Reads up to what is in the log now, and waits for transactions that are open there.
@@ -175,11 +176,11 @@ class Control:
         """Rows that stages sent to themselves at tick `n`, to be taken at the next."""
         return sum(each.pending for each in list(self.progress.values()) if each.tick == n)
 
-    def _take(self, record: Record) -> None:
+    def _take(self, where: Partition, record: Entry) -> None:
         value = record.value()
         if value is None:
             return
-        topic = record.topic()
+        topic = where.topic
         try:
             if topic == TICKS.topic:
                 tick = read_tick(record, value)
@@ -192,10 +193,10 @@ class Control:
             else:
                 self._publish(topic, value)
         except (NetworkFormatError, PolicyFormatError) as error:
-            place = f"{topic}/{record.partition()} at offset {record.offset()}"
+            place = f"{topic}/{where.number} at offset {record.offset()}"
             raise LogError(f"{place}: {str(error)[:ERROR_CHARS_MAX]}") from error
         except (msgspec.MsgspecError, PublicationError, UnicodeDecodeError) as error:
-            raise _foreign(record, error) from error
+            raise _foreign(where, record, error) from error
 
     def _publish(self, topic: str, value: bytes) -> None:
         published = self._assemblers[topic].add(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -19,8 +19,7 @@ from confluent_kafka import (
 from streams.engine.kafka_calls import CALL_LOST, Caller, CallLost
 from streams.engine.kafka_errors import (
     CALL_TIMEOUT_S,
-    let_pass,
-    records_of,
+    by_partition,
     refuses_protocol,
     tells_fatal,
     translate,
@@ -33,7 +32,6 @@ from streams.engine.log import (
     LogError,
     Partition,
     Rebalance,
-    Record,
     TransactionAborted,
     Unavailable,
 )
@@ -127,21 +125,7 @@ class KafkaGroupConsumer:
             self._consumer.close()
             self._join("classic")
             return {}
-        found: dict[tuple[str | None, int | None], list[Message]] = {}
-        for message in messages:
-            if message.error() is not None:
-                let_pass(message)
-                continue
-            where = (message.topic(), message.partition())
-            if where in found:
-                found[where].append(message)
-            else:
-                found[where] = [message]
-        prefix_length = len(self._prefix)
-        return {
-            Partition((topic or "")[prefix_length:], number or 0): cast("list[Entry]", records)
-            for (topic, number), records in found.items()
-        }
+        return by_partition(messages, self._prefix)
 
     def positions(self, partitions: Iterable[Partition]) -> Mapping[Partition, int]:
         """Where reading stands; a partition of which nothing was read yet is left out."""
@@ -190,10 +174,9 @@ class KafkaReader:
             [TopicPartition(self._prefix + p.topic, p.number, at) for p, at in offsets.items()]
         )
 
-    def read(self, records_max: int, timeout_s: float) -> Sequence[Record]:
+    def read(self, records_max: int, timeout_s: float) -> Mapping[Partition, Sequence[Entry]]:
         """The next committed records."""
-        messages = _consume(self._consumer, records_max, timeout_s)
-        return records_of(messages, self._prefix)
+        return by_partition(_consume(self._consumer, records_max, timeout_s), self._prefix)
 
     def positions(self) -> Mapping[Partition, int]:
         """Where reading stands; where it began as long as nothing was read."""

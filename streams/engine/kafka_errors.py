@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from streams.engine.log import Fenced, LogError, OffsetGone, Record, TransactionAborted, Unavailable
+from streams.engine.log import (
+    Entry,
+    Fenced,
+    LogError,
+    OffsetGone,
+    Partition,
+    TransactionAborted,
+    Unavailable,
+)
 
 CALL_TIMEOUT_S = 15.0
 
@@ -75,41 +83,24 @@ _CURED_BY_A_NEW_CLIENT = {
 }
 
 
-class Renamed:
-    """A record under its name without the prefix."""
-
-    __slots__ = ("_message", "_topic")
-
-    def __init__(self, message: Message, prefix_length: int) -> None:
-        self._message = message
-        self._topic = (message.topic() or "")[prefix_length:]
-
-    def topic(self) -> str:
-        return self._topic
-
-    def partition(self) -> int:
-        return self._message.partition() or 0
-
-    def offset(self) -> int:
-        return self._message.offset() or 0
-
-    def key(self) -> bytes | None:
-        return self._message.key()
-
-    def value(self) -> bytes | None:
-        return self._message.value()
-
-
-def records_of(messages: Sequence[Message], prefix: str) -> list[Record]:
-    """The messages that are records; raises for the errors among them that do not pass."""
-    good: list[Record] = []
-    length = len(prefix)
+def by_partition(messages: Sequence[Message], prefix: str) -> dict[Partition, list[Entry]]:
+    """The messages that are records, by the partition under its name without the prefix; raises
+    for the errors among them that do not pass. Messages are records as they are."""
+    found: dict[tuple[str | None, int | None], list[Message]] = {}
     for message in messages:
         if message.error() is not None:
             let_pass(message)
+            continue
+        where = (message.topic(), message.partition())
+        if where in found:
+            found[where].append(message)
         else:
-            good.append(Renamed(message, length) if length else message)  # type: ignore[arg-type]
-    return good
+            found[where] = [message]
+    length = len(prefix)
+    return {
+        Partition((topic or "")[length:], number or 0): cast("list[Entry]", records)
+        for (topic, number), records in found.items()
+    }
 
 
 def let_pass(message: Message) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from schemas.topics import TOPICS, Spread
 from streams.engine.log import (
     EndOffsets,
+    Entry,
     LogError,
     OffsetGone,
     Partition,
     Rebalance,
-    Record,
     TransactionAborted,
 )
 from streams.engine.memory_parts import (
@@ -102,7 +102,7 @@ class MemoryBroker:
             self._append(partition, key, value, transaction)
             self._arrived.notify_all()
 
-    def append_at(self, partition: Partition, record: Record) -> None:
+    def append_at(self, partition: Partition, record: Entry) -> None:
         """A record of another log, at its own offset; what lies between is a gap."""
         with self._lock:
             self.pad(partition, record.offset())

@@ -105,12 +105,14 @@ class MemoryReader:
         """Reads these partitions from there."""
         self._positions = dict(offsets)
 
-    def read(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
+    def read(
+        self, records_max: int, timeout_s: float
+    ) -> Mapping[Partition, Sequence[MemoryRecord]]:
         """The next committed records."""
         records = self._log.fetch(self._positions, records_max)
         if not records and timeout_s > 0:
             self._log.wait(timeout_s)
-        return records
+        return by_partition(records)
 
     def positions(self) -> Mapping[Partition, int]:
         """Where reading stands."""

@@ -52,8 +52,7 @@ class Parking:
         """One record of the topic, which all stages share."""
         stage, name = split_part(key)
         if stage == self._stage:
-            self._store.check(name, value)
-            self._store.follow(name, value)
+            self._store.restore(name, value)
 
     def sorted_keys(self) -> list[str]:
         """The keys at which rows wait, sorted."""

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
 from streams.engine.control import read_tick
-from streams.engine.log import Log, Partition, Record
+from streams.engine.log import Entry, Log, Partition
 from streams.engine.memory_log import MemoryLog
 
 READ_S = 0.2
 
 
-def read_committed(log: Log, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Record]]:
+def read_committed(log: Log, partitions: Sequence[Partition]) -> Iterator[tuple[Partition, Entry]]:
     """Every committed record of the partitions up to their ends as they are now.
 
     Waits for transactions that are open; yields (partition, record).
@@ -24,10 +24,9 @@ def read_committed(log: Log, partitions: Sequence[Partition]) -> Iterator[tuple[
     try:
         reader.assign(log.begin_offsets(partitions))
         while any(reader.positions().get(p, 0) < end.high for p, end in ends.items()):
-            for record in reader.read(20_000, READ_S):
-                where = Partition(record.topic(), record.partition())
-                if record.offset() < ends[where].high:
-                    yield where, record
+            for where, records in reader.read(20_000, READ_S).items():
+                high = ends[where].high
+                yield from ((where, record) for record in records if record.offset() < high)
     finally:
         reader.close()
 

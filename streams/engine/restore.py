@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from streams.engine.control import Control
-from streams.engine.log import Log, Partition, Unavailable
+from streams.engine.log import Entry, Log, Partition, Unavailable
 from streams.engine.task import KeyedTask
 from streams.engine.tasks import Copy, ReadTo
 from streams.stages.store import StateDamaged, StateUnusable
@@ -83,22 +83,10 @@ class Restoration:
         return any(positions.get(p, 0) < target for p, target in self._targets.items())
 
     def _read(self) -> None:
-        for record in self._reader.read(50_000, 0.01):
-            key = record.key()
-            if key is None:
-                continue
-            self.records += 1
-            partition = Partition(record.topic(), record.partition())
+        for partition, records in self._reader.read(50_000, 0.01).items():
+            self.records += len(records)
             for task, start in self._by_changelog.get(partition, ()):
-                if record.offset() < start:
-                    continue
-                take = task.follow if task.is_in_step else task.restore
-                try:
-                    take(partition.topic, key, record.value())
-                except (StateUnusable, UnicodeDecodeError) as error:
-                    kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
-                    where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
-                    raise kind(f"{where}: {error}") from error
+                _fill(task, partition, records, start)
 
     def close(self) -> None:
         """Lets go of the reader."""
@@ -122,6 +110,21 @@ def restore_on(restoration: Restoration, control: Control, timeout_s: float) -> 
                     f"another worker went on with {task.name} while this one restored it"
                 ) from None
         raise
+
+
+def _fill(task: KeyedTask, partition: Partition, records: Sequence[Entry], start: int) -> None:
+    """Gives a task records of one of its changelogs, from the offset `start` on."""
+    take = task.follow if task.is_in_step else task.restore
+    for record in records:
+        key = record.key()
+        if key is None or record.offset() < start:
+            continue
+        try:
+            take(partition.topic, key, record.value())
+        except (StateUnusable, UnicodeDecodeError) as error:
+            kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
+            where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
+            raise kind(f"{where}: {error}") from error
 
 
 def _agrees(task: KeyedTask) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from schemas.units import UtcMillis
 from streams.engine.flow import STAGES
-from streams.engine.log import Log, OffsetGone, Partition, Reader
+from streams.engine.log import Entry, Log, OffsetGone, Partition, Reader
 from streams.engine.tasks import Copy, keyed_task
 from streams.stages.store import StateUnusable
 
@@ -87,27 +87,23 @@ class Standby:
         if self._reader is None or not self._copies:
             return False
         try:
-            records = self._reader.read(RECORDS_PER_STEP_MAX, 0)
+            read = self._reader.read(RECORDS_PER_STEP_MAX, 0)
         except OffsetGone:
             # Somebody deleted records of a changelog. The worker's own state may be as it should.
             self.close()
             self.open(self._partitions)
             return False
         by_changelog = self._by_changelog()
-        for record in records:
-            partition = Partition(record.topic(), record.partition())
-            key = record.key()
+        for partition, records in read.items():
             for copy in by_changelog.get(partition, ()):
-                if key is None or record.offset() < copy.read_to[partition]:
-                    continue
                 try:
-                    copy.task.follow(partition.topic, key, record.value())
+                    _follow(copy, partition, records)
                 except (StateUnusable, UnicodeDecodeError):
                     # Of a newer release, or damaged: who is assigned the partition will say so.
                     self._give_up(copy.task.input)
         if self._behind:
             self._note_level()
-        return bool(records)
+        return bool(read)
 
     def pass_to(self, at: UtcMillis) -> None:
         """The tick at this time has begun. Copies that have caught up note what falls due by it, as
@@ -161,3 +157,11 @@ class Standby:
             for partition in copy.read_to:
                 found.setdefault(partition, []).append(copy)
         return found
+
+
+def _follow(copy: Copy, partition: Partition, records: Sequence[Entry]) -> None:
+    start = copy.read_to[partition]
+    for record in records:
+        key = record.key()
+        if key is not None and record.offset() >= start:
+            copy.task.follow(partition.topic, key, record.value())

@@ -122,19 +122,19 @@ class KeyedTask:
             self.store.restore(text, value)
 
     def follow(self, topic: str, key: bytes, value: bytes | None) -> None:
-        """As `restore`, and all that is derived from the state follows at once: the end of it,
-        however much was read, costs nothing. Either all records of a task come so or none."""
+        """As `restore`, and what is derived from the state follows at once: the end of it, however
+        much was read, costs nothing. Either all records of a task come so or none."""
         self._is_in_step = True
         text = key.decode()
         if topic == PARKED_TOPIC:
             self.parked.restore(text, value)
             return
-        self.store.check(text, value)
         try:
             self.stage.committed({text: value}, self.store)
         except UNREADABLE as error:
+            self.store.check(text, value)
             raise StateDamaged(f"the state of {text!r} cannot be read: {error}") from error
-        self.store.follow(text, value)
+        self.store.restore(text, value)
 
     def pass_to(self, at: UtcMillis) -> None:
         """Time has come this far: what fell due before is sorted out now, not at a take-over."""

@@ -86,10 +86,8 @@ class Store:
         self._committed: dict[str, bytes] = {}
         self._pending: dict[str, bytes | None] = {}
         self._undo: dict[str, bytes | None] | None = None
-        self._deadlines: Deadlines | None = None
-        """None while they are yet to be listed: it is done at once, when first asked for."""
-        self._total: int | None = 0
-        """None after `restore`, until it is first asked for."""
+        self._deadlines = Deadlines(self._deadline_of)
+        self._total = 0
         self._next_total: int | None = None
 
     def __len__(self) -> int:
@@ -130,14 +128,16 @@ class Store:
 
     def due_keys(self, at: UtcMillis) -> list[str]:
         """Committed keys whose deadline is at or before `at`, sorted. Changes nothing visible."""
-        return sorted(self._listed().due(at))
+        return sorted(self._deadlines.due(at))
+
+    def _note_due(self, key: str, due: UtcMillis) -> None:
+        self._deadlines.add(key, due)
+        entries_max = ENTRIES_PER_KEY_MAX * len(self._committed) + ENTRIES_SPARE
+        if self._deadlines.entries > entries_max:
+            self._deadlines = self._listed()
 
     def _listed(self) -> Deadlines:
-        deadlines = self._deadlines
-        entries_max = ENTRIES_PER_KEY_MAX * len(self._committed) + ENTRIES_SPARE
-        if deadlines is not None and deadlines.entries <= entries_max:
-            return deadlines
-        deadlines = self._deadlines = Deadlines(self._deadline_of)
+        deadlines = Deadlines(self._deadline_of)
         for key, value in self._committed.items():
             due = _head.decode(value).due
             if due is not None:
@@ -168,21 +168,15 @@ class Store:
     def content(self) -> Content:
         """How much state there is once this transaction is committed. To be asked when it is
         complete: nothing may be changed between this and `commit` or `abort`."""
-        after = self._content_with(self._pending)
-        self._next_total = after.total
-        return after
-
-    def _content_with(self, changes: Mapping[str, bytes | None]) -> Content:
-        if self._total is None:
-            self._total = sum([_mark(key, value) for key, value in self._committed.items()])
         keys, total = len(self._committed), self._total
-        for key, value in changes.items():
+        for key, value in self._pending.items():
             before = self._committed.get(key)
             if before is not None:
                 keys, total = keys - 1, total - _mark(key, before)
             if value is not None:
                 keys, total = keys + 1, total + _mark(key, value)
-        return Content(keys, total & _TOTAL_MASK)
+        self._next_total = total & _TOTAL_MASK
+        return Content(keys, self._next_total)
 
     def commit(self) -> None:
         """The transaction is in the log: what it changed is the state now."""
@@ -197,12 +191,14 @@ class Store:
     def _fold(self, key: str, value: bytes | None) -> None:
         if value is None:
             self._committed.pop(key, None)
-            return
-        if self._deadlines is not None:
-            due = _head.decode(value).due
-            if due is not None and due != self._deadline_of(key):
-                self._deadlines.add(key, due)
+        else:
+            self._hold(key, value, _head.decode(value).due)
+
+    def _hold(self, key: str, value: bytes, due: UtcMillis | None) -> None:
+        is_news = due is not None and due != self._deadline_of(key)
         self._committed[key] = value
+        if due is not None and is_news:
+            self._note_due(key, due)
 
     def abort(self) -> None:
         """The transaction did not happen."""
@@ -211,28 +207,23 @@ class Store:
         self._next_total = None
 
     def restore(self, key: str, value: bytes | None) -> None:
-        """One record of the changelog, in its order. Raises StateUnusable.
-
-        Sum and deadlines are made out when they are first asked for, by a look at every key.
-        """
-        self.check(key, value)
-        self._deadlines = self._total = None
+        """One record of the changelog, in its order; no other key is looked at, so that nothing is
+        left to do at the end. Raises StateUnusable."""
+        due = self.check(key, value)
+        before = self._committed.get(key)
+        total = self._total if before is None else self._total - _mark(key, before)
         if value is None:
             self._committed.pop(key, None)
         else:
-            self._committed[key] = value
+            total += _mark(key, value)
+            self._hold(key, value, due)
+        self._total = total & _TOTAL_MASK
 
-    def follow(self, key: str, value: bytes | None) -> None:
-        """As `restore`, of a record that passed `check`. Sum and deadlines are kept in step, so
-        that none but the keys that change are looked at, however many there are."""
-        self._total = self._content_with({key: value}).total
-        self._listed()
-        self._fold(key, value)
-
-    def check(self, key: str, value: bytes | None) -> None:
-        """Raises StateUnusable for what is no state, or not one that this release reads."""
+    def check(self, key: str, value: bytes | None) -> UtcMillis | None:
+        """The deadline of the state, if it has one. Raises StateUnusable for what is no state, or
+        not one that this release reads."""
         if value is None:
-            return
+            return None
         try:
             head = _head.decode(value)
         except UNREADABLE as error:
@@ -242,3 +233,4 @@ class Store:
                 f"the state of {key!r} has version {head.v}, this release reads up to "
                 f"{self._version_max}"
             )
+        return head.due

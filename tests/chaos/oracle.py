@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.ticks import TOMBSTONE_TICK_HEADER
-from streams.engine.log import Partition, Record
+from streams.engine.log import Entry, Partition
 from streams.engine.recorded import read_committed
 from streams.replay.audit import audit
 from tests.worlds import KafkaWorld
@@ -64,15 +64,16 @@ class Tail:
         self._partitions = [Partition(topic, number) for number in range(count)]
         self._reader.assign(self._log.begin_offsets(self._partitions))
 
-    def new(self) -> list[Record]:
+    def new(self) -> list[Entry]:
         """What was committed since the last call."""
         ends = self._log.end_offsets(self._partitions)
-        found: list[Record] = []
+        found: list[Entry] = []
         while True:
             stands = self._reader.positions()
             if all(stands.get(p, 0) >= end.stable for p, end in ends.items()):
                 return found
-            found.extend(self._reader.read(10_000, 0.05))
+            for records in self._reader.read(10_000, 0.05).values():
+                found.extend(records)
 
     def close(self) -> None:
         """Reads no more."""
@@ -80,7 +81,7 @@ class Tail:
         self._log.close()
 
 
-def identity(topic: str, record: Record) -> tuple[object, ...]:
+def identity(topic: str, record: Entry) -> tuple[object, ...]:
     """What nobody may have written before: the key, and what `IDENTITIES` adds to it."""
     value = record.value()
     if value is None:

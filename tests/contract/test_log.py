@@ -96,7 +96,7 @@ def read_all(log: Log, partition: Partition) -> list[bytes | None]:
     values: list[bytes | None] = []
     deadline = time.monotonic() + WAIT_S
     while reader.positions()[partition] < high:
-        values += [record.value() for record in reader.read(100, 0.05)]
+        values += [record.value() for record in reader.read(100, 0.05).get(partition, ())]
         assert time.monotonic() < deadline, "the end was never reached"
     reader.close()
     return values

@@ -190,7 +190,7 @@ def test_a_copy_that_is_not_what_was_written_is_read_anew(world: World) -> None:
     control.sync(30.0)
     wrong = next(each for each in copies.values() if len(each.task.store))
     key, value = next(iter(wrong.task.store.items()))
-    wrong.task.store.follow(key, None)
+    wrong.task.store.restore(key, None)
     tasks = []
     for place, copy in copies.items():
         copy.task.stand_at(control.progress_of(copy.task.stage.name, place), 0)

@@ -236,13 +236,15 @@ class StormReader(MemoryReader):
         self._connection = connection
         self._weather = connection.weather
 
-    def read(self, records_max: int, timeout_s: float) -> Sequence[MemoryRecord]:
+    def read(
+        self, records_max: int, timeout_s: float
+    ) -> Mapping[Partition, Sequence[MemoryRecord]]:
         restores = any(partition.topic.endswith("-state") for partition in self._positions)
         self._connection.moment("restoring" if restores else "tailing")
         records = self._weather.fetch(self._positions, records_max)
         if timeout_s > 0:
             self._weather.pass_time(timeout_s)
-        return records
+        return by_partition(records)
 
 
 class StormProducer:

@@ -120,11 +120,10 @@ def test_what_is_followed_for_long_piles_nothing_up_and_leaves_nothing_to_do() -
     turns = 30
     for turn in range(turns):
         for key in keys:
-            store.follow(key, state(turn * DAY_MS + HOUR_MS, turn))
-        assert store._deadlines is not None
+            store.restore(key, state(turn * DAY_MS + HOUR_MS, turn))
         assert store._deadlines.entries <= 2 * len(keys) + ENTRIES_SPARE + 1
         assert store.due_keys(turn * DAY_MS) == []
-    store.follow(keys.pop(), None)
+    store.restore(keys.pop(), None)
     counted = looked(store)
     content = store.content()
     assert content.keys == len(keys)
