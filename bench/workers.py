@@ -252,7 +252,7 @@ def appended_s(place: Place, topic: str) -> list[float]:
                 error = message.error()
                 if error is None and message.offset() < end:
                     moments.append(message.timestamp()[1] / 1_000)
-                elif error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - as librdkafka names it
+                elif error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                     return moments
     finally:
         consumer.close()

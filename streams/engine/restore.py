@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
+from schemas.limits import ERROR_CHARS_MAX
 from streams.engine.control import Control
 from streams.engine.log import Entry, Log, Partition, Unavailable
 from streams.engine.task import KeyedTask
@@ -124,7 +125,7 @@ def _fill(task: KeyedTask, partition: Partition, records: Sequence[Entry], start
         except (StateUnusable, UnicodeDecodeError) as error:
             kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
             where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
-            raise kind(f"{where}: {error}") from error
+            raise kind(f"{where}: {str(error)[:ERROR_CHARS_MAX]}") from error
 
 
 def _agrees(task: KeyedTask) -> bool:

@@ -55,6 +55,8 @@ FINDS: tuple[tuple[str, bytes], ...] = (
     ("control", b'progress intake/0\n{"stage":"in\xc0ake"}'),
     ("control", b"networks x\n" + b"[" * 3_000),
     ("state", b"cells-rows \n\x94\x04\xa9[1]/0\x90\x98\x04\xcf\x00"),
+    # A key that is no key was quoted whole.
+    ("state", b"sources-state " + b"x" * 5_000 + b"\ny"),
     ("view", b"lines ACME/PO-002#10\n\x97\x01\xc0\x01\x91\xc4\x04\x93\xa1o\xc0\xc0\xc0\xc0\xc0"),
     ("view", b"lines x\n\x97\x01\xc0\x01\x91\xc4\x05\x92\xa1o\xa1\xff\x90\xc0\xc0"),
     ("view", b'order-status x\n{"tick":1,"line_id":' + b"[" * 1_500),
