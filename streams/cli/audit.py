@@ -17,8 +17,8 @@ def audit(session: Session, as_json: bool) -> None:
     """Compute anew what every recorded tick should have said, and compare it with what was said.
 
     Reads all facts and ticks, runs them through the local engine, and compares its records with
-    those on the output topics, byte by byte. Writes nothing. Run it while the worker is stopped, or
-    accept that its latest tick may differ. Ends with code 1 when something differs.
+    those on the output topics, byte by byte. Writes nothing. Workers may go on meanwhile: a tick
+    that they had not finished when it began is left out. Ends with code 1 when something differs.
 
     \b
     Examples:

@@ -13,6 +13,7 @@ from schemas.topics import TOPICS, Spread
 from streams.engine.log import (
     EndOffsets,
     Entry,
+    Headers,
     LogError,
     OffsetGone,
     Partition,
@@ -80,12 +81,12 @@ class MemoryBroker:
         key: bytes | None,
         value: bytes | None,
         transaction: Transaction | None,
+        headers: Headers | None = None,
     ) -> None:
         log = self.partition_log(partition)
         offset = len(log.records)
-        log.records.append(
-            MemoryRecord(partition.topic, partition.number, offset, key, value, transaction)
-        )
+        topic, number = partition
+        log.records.append(MemoryRecord(topic, number, offset, key, value, transaction, headers))
         if transaction is not None and partition not in transaction.touched:
             transaction.touched[partition] = offset
             log.open[offset] = transaction
@@ -96,10 +97,11 @@ class MemoryBroker:
         key: bytes | None,
         value: bytes | None,
         transaction: Transaction | None,
+        headers: Headers | None = None,
     ) -> None:
         """One record, in a transaction or outside any."""
         with self._arrived:
-            self._append(partition, key, value, transaction)
+            self._append(partition, key, value, transaction, headers)
             self._arrived.notify_all()
 
     def append_at(self, partition: Partition, record: Entry) -> None:

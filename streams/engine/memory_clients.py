@@ -157,10 +157,9 @@ class MemoryProducer:
         value: bytes | None,
         headers: Headers | None = None,
     ) -> None:
-        """One record of the transaction; its headers are not kept."""
-        del headers
+        """One record of the transaction."""
         self._check()
-        self._log.write(Partition(topic, partition), key, value, self._transaction)
+        self._log.write(Partition(topic, partition), key, value, self._transaction, headers)
 
     def flush(self) -> None:
         """Everything is in the log at once."""

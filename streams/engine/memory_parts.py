@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from streams.engine.log import Partition, Rebalance
+from streams.engine.log import Headers, Partition, Rebalance
 
 
 class MemoryRecord:
     """A record, with the methods of a Kafka message."""
 
-    __slots__ = ("_key", "_offset", "_partition", "_topic", "_value", "transaction")
+    __slots__ = ("_headers", "_key", "_offset", "_partition", "_topic", "_value", "transaction")
 
     def __init__(
         self,
@@ -21,6 +21,7 @@ class MemoryRecord:
         key: bytes | None,
         value: bytes | None,
         transaction: Transaction | None,
+        headers: Headers | None = None,
     ) -> None:
         self._topic = topic
         self._partition = partition
@@ -28,6 +29,7 @@ class MemoryRecord:
         self._key = key
         self._value = value
         self.transaction = transaction
+        self._headers = headers
 
     def topic(self) -> str:
         return self._topic
@@ -43,6 +45,9 @@ class MemoryRecord:
 
     def value(self) -> bytes | None:
         return self._value
+
+    def headers(self) -> Headers | None:
+        return self._headers
 
 
 @dataclass(slots=True, eq=False)

@@ -13,9 +13,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.ticks import TOMBSTONE_TICK_HEADER
 from schemas.topics import TOPIC_BY_NAME, Retention
+from streams.engine.control import Control
+from streams.engine.flow import LAST_STAGE
 from streams.engine.local import LocalEngine
-from streams.engine.log import Log, LogError, Partition
+from streams.engine.log import Entry, Log, LogError, Partition
 from streams.engine.recorded import copy_of, read_committed
 
 AUDITED_TOPICS = (
@@ -30,6 +33,7 @@ AUDITED_TOPICS = (
 )
 """What the engine writes for readers; progress tells of workers and chunks and is left out."""
 
+CONTROL_TIMEOUT_S = 60.0
 LISTED_MAX = 20
 """Differences that are listed; the others are counted."""
 
@@ -41,6 +45,15 @@ class Written(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes | None
+
+
+class _Stamp(msgspec.Struct):
+    """What the JSON of every audited record holds: the tick that wrote it."""
+
+    tick: int
+
+
+_read_stamp = msgspec.json.Decoder(_Stamp).decode
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -62,13 +75,17 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit(log: Log, on_tick: Callable[[int, int], None] | None = None) -> Audit:
-    """Compares everything on the output topics with what the recorded ticks demand.
+    """Compares what is on the output topics with what the recorded ticks demand.
 
-    `on_tick` is told (ticks done, of how many). All facts are held in memory. Raises LogError when
-    facts or ticks from the beginning are gone: nothing can then be said.
+    Workers may go on meanwhile, or have stopped within a tick: ticks that were not finished
+    everywhere when this began are left out, with all that they wrote. `on_tick` is told (ticks
+    done, of how many). All facts are held in memory. Raises LogError when facts or ticks from the
+    beginning are gone: nothing can then be said.
     """
     _check_whole(log)
-    memory, ticks = copy_of(log)
+    finished = _finished(log)
+    memory, recorded = copy_of(log)
+    ticks = [tick for tick in recorded if tick.n <= finished]
     engine = LocalEngine(log=memory)
     for done, tick in enumerate(ticks, start=1):
         engine.follow(tick)
@@ -80,8 +97,11 @@ def audit(log: Log, on_tick: Callable[[int, int], None] | None = None) -> Audit:
             expected.take(Written(topic, each.partition, each.key, each.value))
     engine.close()
     found = _Told()
-    for record in written(log, AUDITED_TOPICS):
-        found.take(record)
+    for tick_n, record in written(log, AUDITED_TOPICS):
+        if tick_n <= finished:
+            found.take(record)
+        else:
+            found.overtaken.add((record.topic, record.key))
     differing = sorted(
         _differing(expected, found),
         key=lambda each: (each.topic, each.partition, each.key or b"", each.value or b""),
@@ -102,13 +122,38 @@ def audit(log: Log, on_tick: Callable[[int, int], None] | None = None) -> Audit:
     )
 
 
-def written(log: Log, topics: Iterable[str]) -> Iterable[Written]:
-    """Every committed record of the topics, of each partition in order."""
+def written(log: Log, topics: Iterable[str]) -> Iterable[tuple[int, Written]]:
+    """Every committed record of the topics and the tick that wrote it, of each partition in
+    order."""
     for topic in topics:
         count = log.partition_counts([topic])[topic]
         partitions = [Partition(topic, number) for number in range(count)]
         for where, record in read_committed(log, partitions):
-            yield Written(topic, where.number, record.key(), record.value())
+            said = Written(topic, where.number, record.key(), record.value())
+            yield _tick_of(record), said
+
+
+def _finished(log: Log) -> int:
+    """The last tick that every stage has finished; its outputs are all there."""
+    control = Control(log)
+    control.open(CONTROL_TIMEOUT_S)
+    try:
+        stage, topic = LAST_STAGE
+        count = log.partition_counts([topic])[topic]
+        return control.done(stage, [Partition(topic, number) for number in range(count)])
+    finally:
+        control.close()
+
+
+def _tick_of(record: Entry) -> int:
+    """The tick that wrote it; 0 where nothing tells, as of what others wrote."""
+    value = record.value()
+    try:
+        if value is not None:
+            return _read_stamp(value).tick
+        return int(dict(record.headers() or ()).get(TOMBSTONE_TICK_HEADER) or 0)
+    except (msgspec.MsgspecError, ValueError):
+        return 0
 
 
 class _Told:
@@ -117,6 +162,8 @@ class _Told:
     def __init__(self) -> None:
         self.records: Counter[Written] = Counter()
         self.last: dict[tuple[str, bytes | None], Written] = {}
+        self.overtaken: set[tuple[str, bytes | None]] = set()
+        """Keys of which a tick that is not compared has written: compaction may have left that."""
 
     def take(self, record: Written) -> None:
         """The next record of its partition."""
@@ -137,7 +184,7 @@ def _differing(expected: _Told, found: _Told) -> Iterable[Written]:
                 yield each
         elif found.records[each] > expected.records[each]:
             yield each
-    for key in expected.last.keys() | found.last.keys():
+    for key in (expected.last.keys() | found.last.keys()) - found.overtaken:
         due, there = expected.last.get(key), found.last.get(key)
         # A tombstone may be gone as well.
         if due != there and due is not None and not (there is None and due.value is None):
