@@ -8,8 +8,10 @@ these ints and the types that people and libraries use.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 from typing import TypeAlias
 
 UtcMillis: TypeAlias = int
@@ -35,6 +37,9 @@ TIME_MIN: UtcMillis = 0
 TIME_MAX: UtcMillis = 4_102_444_800_000
 """Claimed times outside 1970 to 2100 are refused: they are faults of a clock or a format."""
 
+INSTANTS_MAX = 16_384
+"""Moments that are remembered as times, 150 bytes each."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
@@ -52,9 +57,16 @@ def millis(moment: datetime) -> UtcMillis:
     return (moment - _EPOCH) // _MILLISECOND
 
 
-def instant(at: UtcMillis) -> datetime:
-    """The milliseconds as an aware UTC time."""
+def _instant(at: UtcMillis) -> datetime:
     return _EPOCH + at * _MILLISECOND
+
+
+instant: Callable[[UtcMillis], datetime] = lru_cache(INSTANTS_MAX)(_instant)
+"""The milliseconds as an aware UTC time.
+
+Remembered, because a status names each moment two or three times, and its next one most of them
+again: making one costs ten times as much as finding it.
+"""
 
 
 def day(value: date) -> Day:

@@ -82,6 +82,9 @@ class Network:
     _departures: _Memory[tuple[str, UtcMillis, Quantile], UtcMillis | None] = field(
         default_factory=_Memory, repr=False
     )
+    _next_departures: _Memory[tuple[str, UtcMillis], UtcMillis | None] = field(
+        default_factory=_Memory, repr=False
+    )
     _lanes_chosen: _Memory[tuple[str, str, str | None, str | None, str | None], Lane | None] = (
         field(default_factory=_Memory, repr=False)
     )
@@ -223,10 +226,14 @@ class Network:
 
     def next_departure(self, lane: Lane, ready: UtcMillis) -> UtcMillis | None:
         """The first departure of the lane at or after `ready`; None for an unknown origin."""
-        origin = self.sites.get(lane.origin)
-        if origin is None:
-            return None
-        return calendars.next_departure(lane, origin, self.calendars.get(lane.calendar), ready)
+        key = (lane.id, ready)
+        if key in self._next_departures:
+            return self._next_departures[key]
+        origin, departs = self.sites.get(lane.origin), self.calendars.get(lane.calendar)
+        leaves_at = None
+        if origin is not None:
+            leaves_at = calendars.next_departure(lane, origin, departs, ready)
+        return self._next_departures.learn(key, leaves_at)
 
     def blind_at(self, feed: Feed, last_heard: UtcMillis) -> UtcMillis | None:
         """When the feed turns blind if nothing more is heard; None if it declares no rhythm."""
