@@ -30,9 +30,6 @@ SHARED_LINES = 100_000
 SHORT_SHARED_LINES = 1_000
 TICK_MS = 100
 SETTLE_S = 1.5
-COPYING_S = 15.0
-SHORT_COPYING_S = 3.0
-"""How long two workers have to copy each other's state."""
 SHORT_TRANSACTION_MS = 5_000
 """In the short form a crashed worker's transaction ends sooner than by default."""
 WORKER_MEMORY = "memory of the worker that restored"
@@ -91,6 +88,10 @@ class _Crew:
         """Returns when these share the partitions."""
         self._watch.wait_for_crew(*workers)
 
+    def copy(self, *workers: WorkerProcess) -> None:
+        """Returns when each keeps copies of the other's state."""
+        self._watch.wait_for_copies(*workers)
+
     def wait(self, seconds: float, *workers: WorkerProcess) -> None:
         """Lets ticks pass for so long."""
         until = time.monotonic() + seconds
@@ -134,7 +135,7 @@ def _measure_moves(run: Run, chain: Grown, tally: Tally) -> None:
         crew = _Crew(run, chain, stack, tally)
         first, second = crew.start("a", has_standby=True), crew.start("b", has_standby=True)
         crew.settle(first, second)
-        crew.wait(SHORT_COPYING_S if run.short else COPYING_S, first, second)
+        crew.copy(first, second)
         crew.change("standby: clean leave", second.stop, first)
 
 

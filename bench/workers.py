@@ -100,6 +100,15 @@ class Watch:
             if each.stage != WORKER_STAGE
         }
 
+    def wait_for_copies(self, *workers: WorkerProcess) -> None:
+        """Returns when each has read its copies of the others' state to the end once."""
+        wanted = {worker.owner for worker in workers}
+        self.wait(lambda: wanted <= self._copying(), workers, "copies are kept of all state")
+
+    def _copying(self) -> set[str]:
+        told = self._control.progress.values()
+        return {each.worker for each in told if each.counts.get("copies")}
+
     def wait(self, until: Callable[[], bool], workers: Sequence[WorkerProcess], what: str) -> None:
         """Reads on until it is so; BenchFailed when that takes too long or a worker has ended."""
         deadline = time.monotonic() + WAIT_S
