@@ -27,7 +27,8 @@ from confluent_kafka.admin import AdminClient
 
 JARS_DIRECTORY = Path(__file__).resolve().parents[2] / ".build" / "kafka"
 JAVA_VERSION_MIN = 17
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 150.0
+"""A broker that was killed looks through all its logs first, which takes a busy machine long."""
 STOP_TIMEOUT_SECONDS = 15.0
 LOG_TAIL_LINES = 30
 
