@@ -5,7 +5,15 @@ Slipwatch reads facts under any key and from any partition; this is what its own
 
 from __future__ import annotations
 
-from schemas.facts import Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.facts import (
+    Fact,
+    Family,
+    Heartbeat,
+    InventoryFact,
+    OrderFact,
+    ShipmentFact,
+    stock_node_id,
+)
 
 
 def fact_topic(fact: Fact) -> str:
@@ -15,17 +23,21 @@ def fact_topic(fact: Fact) -> str:
             return Family.ORDERS.value
         case ShipmentFact():
             return Family.SHIPMENTS.value
+        case InventoryFact():
+            return Family.INVENTORY.value
         case Heartbeat():
             return Family.HEARTBEATS.value
 
 
 def fact_key(fact: Fact) -> bytes:
-    """The number that the fact is about, so that a broker keeps facts about one number in order."""
+    """What the fact is about, so that a broker keeps facts about one thing in order."""
     match fact:
         case OrderFact():
             number = fact.order_ref or fact.supplier_ref
         case ShipmentFact():
             number = fact.shipment_ref or fact.carrier_ref or fact.order_ref or fact.supplier_ref
+        case InventoryFact():
+            number = stock_node_id(fact.item or "", fact.site or "")
         case Heartbeat():
             number = fact.source
     return (number or fact.source).encode()

@@ -1,4 +1,4 @@
-"""Facts: what a source says happened to one order line, order, shipment or to itself.
+"""Facts: what a source says happened to an order line, order, shipment, stock or to itself.
 
 One struct per family; a row of the family's Avro topic, and (as a msgpack array) the body that
 travels between stages and is kept in the ledgers. A field that a kind does not use is None. The
@@ -24,6 +24,7 @@ class Family(enum.StrEnum):
 
     ORDERS = "orders"
     SHIPMENTS = "shipments"
+    INVENTORY = "inventory"
     HEARTBEATS = "heartbeats"
 
 
@@ -98,6 +99,31 @@ class ShipmentFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     resolved: bool | None = None
 
 
+class InventoryFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="i"):
+    """What a site says of its stock of one item: how much was counted, came, went or is set aside.
+
+    `site` is where it happened. A transfer is told at both ends under one `transfer_ref`: out of
+    `site` to `to_site`, and into `site` from `from_site`. `order_ref` and `line` name the order
+    line that something is issued or set aside for.
+    """
+
+    event_id: str
+    source: str
+    kind: str
+    occurred_at: UtcMillis
+    recorded_at: UtcMillis
+    item: str | None = None
+    site: str | None = None
+    quantity: Quantity | None = None
+    unit: str | None = None
+    to_site: str | None = None
+    from_site: str | None = None
+    transfer_ref: str | None = None
+    order_ref: str | None = None
+    line: str | None = None
+    reason: str | None = None
+
+
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="h"):
     """A source says: I am alive, and everything up to `complete_to` has been told.
 
@@ -113,10 +139,11 @@ class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="h")
     family: str | None = None
 
 
-Fact = OrderFact | ShipmentFact | Heartbeat
-FACT_TYPES: dict[Family, type[OrderFact | ShipmentFact | Heartbeat]] = {
+Fact = OrderFact | ShipmentFact | InventoryFact | Heartbeat
+FACT_TYPES: dict[Family, type[Fact]] = {
     Family.ORDERS: OrderFact,
     Family.SHIPMENTS: ShipmentFact,
+    Family.INVENTORY: InventoryFact,
     Family.HEARTBEATS: Heartbeat,
 }
 
@@ -128,6 +155,7 @@ class Subject(enum.StrEnum):
     LINE_OR_ORDER = "line or order"
     SHIPPED_LINE = "line in a shipment"
     SHIPMENT_OR_LINE = "shipment or line"
+    STOCK_NODE = "stock node"
     SOURCE = "source"
 
 
@@ -143,6 +171,8 @@ class FactKind(msgspec.Struct, frozen=True):
     says: str
     required: tuple[str, ...] = ()
 
+
+_STOCK = ("item", "site", "quantity", "unit")
 
 FACT_KINDS: tuple[FactKind, ...] = (
     FactKind(
@@ -226,6 +256,60 @@ FACT_KINDS: tuple[FactKind, ...] = (
         ("quantity", "unit"),
     ),
     FactKind(
+        "counted",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "So much of the item lay at the site at that moment, whatever was told before.",
+        _STOCK,
+    ),
+    FactKind("received", Family.INVENTORY, Subject.STOCK_NODE, "So much came in.", _STOCK),
+    FactKind("issued", Family.INVENTORY, Subject.STOCK_NODE, "So much went out.", _STOCK),
+    FactKind(
+        "adjusted",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "The books were corrected by so much, up or (below zero) down.",
+        _STOCK,
+    ),
+    FactKind(
+        "reserved",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "So much is set aside: for the line that it names, or for something else.",
+        _STOCK,
+    ),
+    FactKind(
+        "unreserved",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "So much is no longer set aside. What is issued for a line needs no such word.",
+        _STOCK,
+    ),
+    FactKind(
+        "blocked",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "So much must not be used, for quality or another reason.",
+        _STOCK,
+    ),
+    FactKind(
+        "unblocked", Family.INVENTORY, Subject.STOCK_NODE, "So much may be used again.", _STOCK
+    ),
+    FactKind(
+        "transferred_out",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "So much left for another site of the same owner, and is in transit to it.",
+        (*_STOCK, "to_site", "transfer_ref"),
+    ),
+    FactKind(
+        "transferred_in",
+        Family.INVENTORY,
+        Subject.STOCK_NODE,
+        "So much of a transfer came in.",
+        (*_STOCK, "transfer_ref"),
+    ),
+    FactKind(
         "alive",
         Family.HEARTBEATS,
         Subject.SOURCE,
@@ -240,6 +324,17 @@ KIND_BY_NAME: dict[tuple[str, str], FactKind] = {(k.family, k.name): k for k in 
 def line_id(order_ref: str, line: str) -> str:
     """The id of an order line from the buyer's order number and its line: `ACME/4711#10`."""
     return f"{order_ref}#{line}"
+
+
+def stock_node_id(item: str, site: str) -> str:
+    """The id of a stock node: `BOLT@PLANT-1`. A site has no `@`, so the last one parts the two."""
+    return f"{item}@{site}"
+
+
+def split_stock_node_id(node: str) -> tuple[str, str]:
+    """The item and the site that `stock_node_id` joined."""
+    item, _, site = node.rpartition("@")
+    return item, site
 
 
 def split_line_id(line: str) -> tuple[str, str]:

@@ -28,6 +28,12 @@ FACTS_PER_NUMBER_MAX: Final = 500
 FACT_BYTES_PER_NUMBER_MAX: Final = 300_000
 LINES_PER_NUMBER_MAX: Final = 10_000
 LINE_CHARS_PER_NUMBER_MAX: Final = 400_000
+FACTS_PER_STOCK_NODE_MAX: Final = 5_000
+FACT_BYTES_PER_STOCK_DAY_MAX: Final = 500_000
+OPEN_PER_STOCK_NODE_MAX: Final = 500
+SOURCES_PER_STOCK_NODE_MAX: Final = 50
+CLASHES_PER_STOCK_NODE_MAX: Final = 20
+LINES_HIT_MAX: Final = 100
 CONSEQUENCES_LISTED: Final = 20
 
 RECORD_BYTES_MAX: Final = 900_000
@@ -137,6 +143,27 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "the link is a dead letter (`number_full`)"),
             Limit("CONSEQUENCES_LISTED", CONSEQUENCES_LISTED, "consequences listed in an alert",
                   "the worst are listed, all are counted in `consequence_count`"),
+        ),
+    ),
+    Group(
+        "Stock nodes",
+        (
+            Limit("FACTS_PER_STOCK_NODE_MAX", FACTS_PER_STOCK_NODE_MAX, "facts kept one by one of "
+                  "a stock node", "its oldest days are settled before the lateness horizon has "
+                  "passed: what is told of them later is a dead letter (`too_late`)"),
+            Limit("FACT_BYTES_PER_STOCK_DAY_MAX", FACT_BYTES_PER_STOCK_DAY_MAX, "bytes of the "
+                  "facts of a stock node that happened on one day (UTC)",
+                  f"{_LETTER} (`node_full`); a shorter one may still fit"),
+            Limit("OPEN_PER_STOCK_NODE_MAX", OPEN_PER_STOCK_NODE_MAX, "transfers on their way to a "
+                  "stock node, and lines that stock is set aside for, older than its facts",
+                  "the transfers that left first, and the lines whose ids sort first, are no "
+                  "longer reckoned with"),
+            Limit("SOURCES_PER_STOCK_NODE_MAX", SOURCES_PER_STOCK_NODE_MAX, "sources of a stock "
+                  "node remembered for longer than its facts", "the others are forgotten"),
+            Limit("CLASHES_PER_STOCK_NODE_MAX", CLASHES_PER_STOCK_NODE_MAX, "contradictions listed "
+                  "of a stock node", "the first are listed, all are counted"),
+            Limit("LINES_HIT_MAX", LINES_HIT_MAX, "lines that a shortage names",
+                  "those that fall due first are named, all are counted in `line_count`"),
         ),
     ),
     Group(

@@ -1,5 +1,8 @@
 """References: what a fact is about, and which numbers it teaches us the meaning of.
 
+A fact about stock is about its stock node, which has no other number; so nothing here is asked of
+it. All other facts:
+
 The subject of a fact is the first of these that it names:
 
 | it names                                      | the subject                                     |
@@ -33,7 +36,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, line_id
+from schemas.facts import Fact, Heartbeat, InventoryFact, OrderFact, ShipmentFact, line_id
 
 
 class LineTarget(msgspec.Struct, frozen=True, gc=False, tag="line"):
@@ -90,7 +93,7 @@ def carrier_number(carrier_ref: str) -> str:
 def find_only_line(fact: Fact) -> str | None:
     """The line id, if the fact is about that line and teaches nothing: what `references` would
     find of most facts, for a fifth of its time."""
-    if isinstance(fact, Heartbeat) or fact.supplier_ref is not None:
+    if isinstance(fact, Heartbeat | InventoryFact) or fact.supplier_ref is not None:
         return None
     if isinstance(fact, OrderFact):
         if fact.kind == "placed":

@@ -24,7 +24,14 @@ from schemas import limits
 from schemas.bulk import decode_decimal
 from schemas.facts import Fact, Family
 from schemas.units import QUANTITY_MAX, TIME_MAX, TIME_MIN
-from schemas.validation import DAY_MAX, DAY_MIN, TEXT_FIELDS, TEXT_LENGTHS_MAX, check
+from schemas.validation import (
+    DAY_MAX,
+    DAY_MIN,
+    SITES_OF_STOCK,
+    TEXT_FIELDS,
+    TEXT_LENGTHS_MAX,
+    check,
+)
 
 SCREEN_MIN = 400
 """Fewer facts are checked one by one: asking polars costs 1 ms before any."""
@@ -44,7 +51,7 @@ _BOUNDS = {
     "stop": (1, limits.STOPS_PER_SHIPMENT_MAX),
 }
 _QUANTITIES = ("quantity", "short", "over", "damaged")
-_NUMBERS = ("order_ref", "supplier_ref", "shipment_ref", "carrier_ref")
+_NUMBERS = ("order_ref", "supplier_ref", "shipment_ref", "carrier_ref", "transfer_ref")
 _PARTS_OF_IDS = ("order_ref", "supplier_ref", "line", "supplier_line")
 _ANY_VALUE = frozenset({"kind", "resolved"})
 """`kind` belongs to the second step, and of a boolean any value will do."""
@@ -63,6 +70,7 @@ def find_doubtful(family: Family, columns: pl.DataFrame, facts: Sequence[Fact]) 
         "place", "kind", *_plan(family, tuple(present), tuple(partly))
     )
     outside = {
+        *_find_transfers(family, columns, present),
         *_find_odd_quantities(columns, present),
         *_find_odd_texts(family, columns, present),
         *screened.filter(~pl.col("is_inside"))["place"],
@@ -122,6 +130,14 @@ def _find_odd_quantities(columns: pl.DataFrame, present: Iterable[str]) -> list[
     return places
 
 
+def _find_transfers(family: Family, columns: pl.DataFrame, present: Iterable[str]) -> list[int]:
+    """The places of stock facts that name two sites: they must differ, and few facts do so."""
+    if family is not Family.INVENTORY:
+        return []
+    named = [columns[name].is_not_null() for name in SITES_OF_STOCK[1:] if name in present]
+    return [place for column in named for place in column.arg_true().to_list()]
+
+
 def _find_odd_texts(family: Family, columns: pl.DataFrame, present: Iterable[str]) -> list[int]:
     """The places of texts that are not plain, all values of a column looked at in one text."""
     names = [name for name in TEXT_FIELDS[family] if name in present]
@@ -142,7 +158,7 @@ def _is_plain(name: str, text: str) -> bool:
         return False
     if " " in text and name != "reason" and not _has(text, " ", _SEPARATOR):
         return False
-    if name in _PARTS_OF_IDS and "#" in text:
+    if (name in _PARTS_OF_IDS and "#" in text) or (name in SITES_OF_STOCK and "@" in text):
         return False
     return name not in _NUMBERS or (_has(text, "/", _SEPARATOR) and _has(text, "/", " "))
 

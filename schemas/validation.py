@@ -26,6 +26,7 @@ from schemas.facts import (
     FactKind,
     Family,
     Heartbeat,
+    InventoryFact,
     OrderFact,
     ShipmentFact,
     Subject,
@@ -35,46 +36,31 @@ from schemas.units import DAY_MS, QUANTITY_MAX, TIME_MAX, TIME_MIN, decimal
 
 DAY_MIN, DAY_MAX = TIME_MIN // DAY_MS, TIME_MAX // DAY_MS
 
-POSITIVE_QUANTITY_KINDS = frozenset({"placed", "cancelled", "packed", "returned"})
+POSITIVE_QUANTITY_KINDS = frozenset(
+    {
+        *("placed", "cancelled", "packed", "returned"),
+        *("received", "issued", "reserved", "unreserved", "blocked", "unblocked"),
+        *("transferred_out", "transferred_in"),
+    }
+)
 """Kinds that say nothing with a quantity of zero; for others zero is an answer."""
 
+SIGNED_QUANTITY_KINDS = frozenset({"adjusted"})
+"""Kinds whose quantity may lie below zero."""
+
+SITES_OF_STOCK = ("site", "to_site", "from_site")
+
 TEXT_FIELDS: dict[Family, tuple[str, ...]] = {
-    Family.ORDERS: (
-        "event_id",
-        "source",
-        "order_ref",
-        "line",
-        "supplier_ref",
-        "supplier_line",
-        "buyer",
-        "supplier",
-        "item",
-        "ship_from",
-        "ship_to",
-        "unit",
-        "currency",
-        "confirmation",
-        "reason",
-    ),
-    Family.SHIPMENTS: (
-        "event_id",
-        "source",
-        "shipment_ref",
-        "carrier_ref",
-        "order_ref",
-        "line",
-        "supplier_ref",
-        "supplier_line",
-        "carrier",
-        "mode",
-        "site",
-        "to_site",
-        "unit",
-        "reason",
-    ),
-    Family.HEARTBEATS: ("event_id", "source", "family"),
+    family: tuple(
+        name
+        for name in struct.__struct_fields__
+        if struct.__annotations__[name].startswith("str") and name != "kind"
+    )
+    for family, struct in FACT_TYPES.items()
 }
 TEXT_LENGTHS_MAX = {"reason": limits.REASON_LENGTH_MAX, "unit": limits.UNIT_LENGTH_MAX}
+LAST_CHARACTER = "\U0010ffff"
+"""No text holds it, so that what begins with it sorts after every id."""
 _REASON_CONTROLS = frozenset("\n\r\t")
 _SHOWN_MAX = 60
 
@@ -98,7 +84,9 @@ def _make_plan(kind: FactKind) -> _Plan:
         one_of=tuple(
             (names[0], names[1]) for entry in kind.required if len(names := entry.split("|")) == 2
         ),
-        least_quantity=1 if kind.name in POSITIVE_QUANTITY_KINDS else 0,
+        least_quantity=1
+        if kind.name in POSITIVE_QUANTITY_KINDS
+        else (-QUANTITY_MAX if kind.name in SIGNED_QUANTITY_KINDS else 0),
     )
 
 
@@ -126,6 +114,8 @@ def check(fact: Fact) -> Refused | None:
             return _check_references(fact, plan) or _check_order(fact, plan)
         case ShipmentFact():
             return _check_references(fact, plan) or _check_shipment(fact, plan)
+        case InventoryFact():
+            return _check_stock(fact, plan)
         case Heartbeat():
             return _check_heartbeat(fact)
 
@@ -177,11 +167,11 @@ def _check_text(name: str, text: str) -> Refused | None:
     if text.isprintable():
         return None
     for char in text:
-        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"):
+        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char == LAST_CHARACTER:
             return Refused(
                 Reason.BAD_TEXT,
                 f"{name} is {show(text)} with the character U+{ord(char):04X}, expected no "
-                "control character, line separator or lone surrogate",
+                "control character, line separator, lone surrogate or the last character there is",
             )
     return None
 
@@ -307,6 +297,28 @@ def _check_shipment(fact: ShipmentFact, plan: _Plan) -> Refused | None:
     return None
 
 
+def _check_stock(fact: InventoryFact, plan: _Plan) -> Refused | None:
+    for name in SITES_OF_STOCK:
+        site = getattr(fact, name)
+        if site is not None and "@" in site:
+            return Refused(Reason.BAD_REFERENCE, f"{name} is {show(site)}, expected no @ in it")
+        if name != "site" and site is not None and site == fact.site:
+            return Refused(
+                Reason.CONFLICTING_FIELDS,
+                f"site and {name} are both {show(site)}, expected a transfer between two sites",
+            )
+    if fact.line is not None:
+        if fact.order_ref is None:
+            return _refuse_missing("order_ref", f"line is {show(fact.line)}, a line of some order")
+        if "#" in fact.line:
+            return Refused(Reason.BAD_REFERENCE, f"line is {show(fact.line)}, expected no # in it")
+    for name, is_part in (("order_ref", True), ("transfer_ref", False)):
+        number = getattr(fact, name)
+        if number is not None and (refused := _check_number(name, number, is_part)):
+            return refused
+    return _check_quantity("quantity", fact.quantity, fact.unit, plan.least_quantity)
+
+
 def _check_heartbeat(fact: Heartbeat) -> Refused | None:
     if fact.family is not None and fact.family not in Family.__members__.values():
         return Refused(
@@ -353,8 +365,8 @@ def _check_quantity(
         return None
     if not least <= quantity <= QUANTITY_MAX:
         wanted = f"more than 0 and at most {decimal(QUANTITY_MAX)}"
-        if not least:
-            wanted = f"0 to {decimal(QUANTITY_MAX)}"
+        if least <= 0:
+            wanted = f"{decimal(least)} to {decimal(QUANTITY_MAX)}"
         found = decimal(quantity) if abs(quantity) <= QUANTITY_MAX else show(quantity)
         return Refused(Reason.VALUE_OUT_OF_RANGE, f"{name} is {found}, expected {wanted}")
     if unit is None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.facts import Fact, Heartbeat, OrderFact
+from schemas.facts import Fact, Heartbeat, InventoryFact, OrderFact
 
 
 def copied(fact: Fact, copies: int) -> list[Fact]:
-    """The fact, and `copies` - 1 more of it, each about another order; a heartbeat stays alone.
+    """The fact, and `copies` - 1 more of it, each about another order; what is told
+    of a source or of stock stays alone.
 
     Copies differ in event id and numbers alone. About a microsecond each.
     """
-    if isinstance(fact, Heartbeat):
+    if isinstance(fact, Heartbeat | InventoryFact):
         return [fact]
     return [fact, *(_renumbered(fact, f".{number}") for number in range(1, copies))]
 
 
 def _renumbered(fact: Fact, suffix: str) -> Fact:
     match fact:
-        case Heartbeat():
+        case Heartbeat() | InventoryFact():
             return fact
         case OrderFact(order_ref=order, supplier_ref=supplier, confirmation=confirmation):
             return msgspec.structs.replace(

@@ -14,11 +14,11 @@ import msgspec
 
 from schemas import limits
 from schemas.codec import FactDecoder, Unsound, pack
-from schemas.facts import Fact, Family, Heartbeat
+from schemas.facts import Fact, Family, Heartbeat, InventoryFact, stock_node_id
 from schemas.records import DeadLetter
 from schemas.references import LineTarget, Target, find_only_line, references
 from schemas.units import instant
-from streams.stages.keys import source_key
+from streams.stages.keys import node_key, source_key
 from streams.stages.links import LINE, NUMBER
 from streams.stages.rows import Row, RowKind, TickHeader, partition_of
 from streams.stages.stage import Outputs
@@ -77,6 +77,10 @@ def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:
         if line is not None:
             to_ledgers[partition_of(line, partitions)].append(Row(line, RowKind.FACT, body))
             continue
+        if isinstance(fact, InventoryFact):
+            for key in _nodes_of(fact):
+                to_ledgers[partition_of(key, partitions)].append(Row(key, RowKind.FACT, body))
+            continue
         if isinstance(fact, Heartbeat):
             key = source_key(fact.source)
             to_ledgers[partition_of(key, partitions)].append(Row(key, RowKind.FACT, body))
@@ -92,6 +96,13 @@ def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:
         for link in named.links:
             row = Row(link.number, RowKind.LINK, _target(link.target).encode())
             to_links[partition_of(link.number, partitions)].append(row)
+
+
+def _nodes_of(fact: InventoryFact) -> list[str]:
+    """The keys of the stock nodes that the fact concerns: where it happened, and of a transfer that
+    left also where it goes."""
+    sites = [fact.site] if fact.kind != "transferred_out" else [fact.site, fact.to_site]
+    return [node_key(stock_node_id(fact.item or "", site or "")) for site in sites]
 
 
 def _target(target: Target) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 
 from alerts.lines import LineSummary
+from schemas.facts import split_stock_node_id
+from schemas.validation import LAST_CHARACTER
 from topology.network import Network
 
 SOURCE_MARK = "\x01"
@@ -21,6 +23,21 @@ def source_key(source: str) -> str:
 def is_source(key: str) -> bool:
     """Whether the key is a source's."""
     return key.startswith(SOURCE_MARK)
+
+
+def node_key(node: str) -> str:
+    """The key of a stock node, after those of all lines: it is evaluated when they are."""
+    return LAST_CHARACTER + node
+
+
+def is_node(key: str) -> bool:
+    """Whether the key is a stock node's, or begins with it."""
+    return key.startswith(LAST_CHARACTER)
+
+
+def node_of(key: str) -> str:
+    """The id of the stock node, ITEM@SITE, of its key."""
+    return key[len(LAST_CHARACTER) :]
 
 
 def part(whole: str, name: str) -> str:
@@ -45,6 +62,12 @@ def cells_of(line: LineSummary, network: Network) -> tuple[str, ...]:
     if supply is None or supply == judge:
         return (judge,)
     return (judge, supply)
+
+
+def cell_of_node(node: str, network: Network) -> str:
+    """The cell that judges a stock node; one by hash where the network does not know it."""
+    cell = network.cell_of(*split_stock_node_id(node))
+    return f"~{zlib.crc32(node.encode()) % HASH_CELLS}" if cell is None else cell
 
 
 def _cell(network: Network, item: str | None, site: str | None) -> str | None:

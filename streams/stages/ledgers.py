@@ -1,9 +1,9 @@
-"""ledgers: what is known of one order line, and of one source.
+"""ledgers: what is known of one order line, of one stock node, and of one source.
 
-Key: a line id, or a source. The state of a line is the set of its facts; everything else follows
-from it by `fold`, so neither order nor duplicates can matter. The state of a source is when it was
-last heard and how complete it says it is; a source that stays silent beyond its rhythm turns blind
-here, and every partition of cells is told.
+Key: a line id, a stock node (see `stock_ledger`), or a source. The state of a line is the set of
+its facts; everything else follows from it by `fold`, so neither order nor duplicates can matter.
+The state of a source is when it was last heard and how complete it says it is; a source that stays
+silent beyond its rhythm turns blind here, and every partition of cells is told.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from alerts.rhythm import blind_at
 from alerts.status import feed_record
 from schemas import limits
 from schemas.codec import unpack
-from schemas.facts import Fact, Heartbeat, ShipmentFact
+from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, stock_node_id
 from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_line
 from schemas.units import DAY_MS, UtcMillis
 from streams.stages.fold import fold
-from streams.stages.keys import cells_of, is_source, part, source_key
+from streams.stages.keys import PART_MARK, cells_of, is_node, is_source, part, source_key
 from streams.stages.legs import canonical
 from streams.stages.links import refuse
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
+from streams.stages.stock_ledger import keep_node, touch
 from streams.stages.store import Store
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -63,9 +64,11 @@ class Ledgers:
     state_version = LINE_STATE_VERSION
 
     def changelogs(self) -> tuple[str, ...]:
-        return ("lines", "sources-state")
+        return ("lines", "sources-state", "stock-state")
 
     def changelog_of(self, key: str) -> str:
+        if is_node(key):
+            return "stock-state"
         return "sources-state" if is_source(key) else "lines"
 
     def restored(self, store: Store) -> None:
@@ -93,9 +96,12 @@ class Ledgers:
     def evaluate(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
     ) -> None:
-        """One line or one source."""
+        """One line, stock node or source."""
         if is_source(key):
             _source(key, rows, store, tick, out)
+        elif is_node(key):
+            if PART_MARK not in key:
+                keep_node(key, rows, store, tick, out)
         else:
             _line(key, rows, store, tick, out)
 
@@ -118,6 +124,10 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     cells = cells_of(summary, tick.network)
     if bodies != old.facts or cells != old.cells:
         _tell_cells(key, summary, cells, old.cells, tick, out)
+        if old.facts and any(_names_ends(row.body) for row in rows):
+            before = fold(key, [unpack(body) for body in old.facts])
+            for node in sorted(_nodes_of(before) - _nodes_of(summary)):
+                touch(node, tick, out)
     closed_at = None
     if summary.is_ended:
         closed_at = old.closed_at if old.closed_at is not None else tick.at
@@ -189,6 +199,19 @@ def _tell_cells(
         kind = RowKind.SUPPLY if place else RowKind.LINE
         out.row("cells-rows", tick.n, cell, Row(part(cell, key), kind, body))
     _forget(key, [cell for cell in before if cell not in cells], tick, out)
+
+
+def _names_ends(body: bytes) -> bool:
+    """Whether the fact may change between which stock nodes a line goes."""
+    fact = unpack(body)
+    named = isinstance(fact, OrderFact) and (fact.item or fact.ship_from or fact.ship_to)
+    return bool(named)
+
+
+def _nodes_of(line: LineSummary) -> set[str]:
+    """The stock nodes that it ships from and to, as far as they are said."""
+    item, sites = line.item, (line.ship_from, line.ship_to)
+    return set() if item is None else {stock_node_id(item, site) for site in sites if site}
 
 
 def _forget(key: str, cells: Iterable[str], tick: TickContext, out: Outputs) -> None:

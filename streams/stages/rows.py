@@ -28,6 +28,8 @@ class RowKind(enum.IntEnum):
     FORGET = 11
     FEED = 12
     SUPPLY = 13
+    NODE = 16
+    TOUCH = 17
     ASSERT = 20
     WITHDRAW = 21
     ALERT = 30
