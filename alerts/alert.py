@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from alerts import texts
-from alerts.findings import Finding, alert_id_of, severity_rank, worst
+from alerts.findings import CauseKind, Finding, alert_id_of, severity_rank, worst
 from alerts.policy import Policy
 from alerts.rules import RULE_BY_NAME, Rule
 from alerts.terms import ACCOUNT_MANAGER, OPERATIONS, Materiality
@@ -156,7 +156,8 @@ def _orders(findings: Iterable[Finding]) -> set[str]:
 
 
 def _title(ranked: Sequence[Finding], network: Network) -> str:
-    first = ranked[0]
+    # Of a stock node its own finding is told first, whatever is worst of the lines that it hits.
+    first = next((each for each in ranked if each.subject == each.cause_id), ranked[0])
     rule: Rule[object] = RULE_BY_NAME[first.rule]
     same = [each for each in ranked if each.rule == first.rule]
     days = [each.days or 0 for each in same]
@@ -165,12 +166,15 @@ def _title(ranked: Sequence[Finding], network: Network) -> str:
         rule.headline, first.figures, {"days": f"{upto}{texts.days_text(max(days))}"}
     )
     name = texts.cause_name(first, network)
-    if first.cause_kind == "feed":
+    if first.cause_kind == CauseKind.FEED:
         return f"{name}: {headline}"
+    if first.cause_kind == CauseKind.STOCK_NODE:
+        hit = len({each.subject for each in ranked} - {first.cause_id})
+        return f"{name}: {headline}" + (f", {texts.counted(hit, 'line')} hit" if hit else "")
     lines = {each.subject for each in same}
     what = texts.counted(len(lines), "line")
     orders = len(_orders(same))
-    if first.cause_kind != "order":
+    if first.cause_kind != CauseKind.ORDER:
         what += f" of {texts.counted(orders, 'order')}"
     others = len({each.subject for each in ranked} - lines)
     more = f", {texts.counted(others, 'more line')} affected" if others else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from alerts import texts
+from alerts import reasons
 from alerts.findings import Blind, Finding, RuleVerdict
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import Policy
@@ -56,4 +56,4 @@ class Judgement(msgspec.Struct, frozen=True, eq=False, dict=True):
     @property
     def why(self) -> str:
         """Why it stands as it does, in one sentence."""
-        return texts.why(self.standing, self.view, self.findings, self.blind_feed)
+        return reasons.why(self.standing, self.view, self.findings, self.blind_feed)

@@ -19,8 +19,8 @@ of these, the source that last told of it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -106,11 +106,31 @@ def absence(
 
     Else why that cannot be said. Cost: one look-up for each source.
     """
-    family = _FAMILY[step]
+    return untold(view, telling(view, step, leg), _FAMILY[step], deadline)
+
+
+class Seen(Protocol):
+    """What is known, at a moment, of the sources that tell of a line or a stock node."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def now(self) -> UtcMillis: ...
+    @property
+    def feeds(self) -> Mapping[str, FeedState]: ...
+    @property
+    def held_families(self) -> tuple[str, ...]: ...
+
+
+def untold(
+    view: Seen, sources: Iterable[str], family: Family, deadline: UtcMillis
+) -> Silence | Blind | None:
+    """None when these sources have told all of the family up to the deadline, which has passed;
+    else why that cannot be said."""
     if family.value in view.held_families:
         return Silence(HELD_BACK, value=deadline)
     waits: Silence | None = None
-    for source in telling(view, step, leg):
+    for source in sources:
         hidden = _unproven(view, source, family, deadline)
         if isinstance(hidden, Blind):
             return hidden
@@ -120,7 +140,7 @@ def absence(
 
 
 def _unproven(
-    view: LineView, source: str, family: Family, deadline: UtcMillis
+    view: Seen, source: str, family: Family, deadline: UtcMillis
 ) -> Silence | Blind | None:
     feed = view.network.feeds.get(source)
     state = view.feeds.get(source)

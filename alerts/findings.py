@@ -29,6 +29,9 @@ class Aspect(enum.StrEnum):
     TIME = "time"
     QUANTITY = "quantity"
     FEED = "feed"
+    STOCK = "stock"
+    SURPLUS = "surplus"
+    DATA = "data"
 
 
 class CauseKind(enum.StrEnum):
@@ -38,6 +41,7 @@ class CauseKind(enum.StrEnum):
     SHIPMENT = "shipment"
     EXCEPTION = "exception"
     FEED = "feed"
+    STOCK_NODE = "stock_node"
 
 
 class Threshold(msgspec.Struct, array_like=True, frozen=True, gc=False):

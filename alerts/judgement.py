@@ -115,12 +115,12 @@ def _verdicts(
                 if answer.reason == HELD_BACK and kept is not None and kept.finding is not None:
                     verdicts.append(kept)
                     continue
-            verdicts.append(_silent(name, answer))
+            verdicts.append(silence_of(name, answer))
         elif isinstance(answer, Fires):
             waits = waits or bool(answer.feed)
             verdicts.append(_firing(view, rule, settings, answer))
         else:
-            verdicts.append(_blind(name, answer))
+            verdicts.append(sightless(name, answer))
     return tuple(verdicts), waits
 
 
@@ -131,7 +131,8 @@ _PLAIN = {
 }
 
 
-def _silent(rule: str, answer: Silence) -> RuleVerdict:
+def silence_of(rule: str, answer: Silence) -> RuleVerdict:
+    """The verdict of a rule that does not fire."""
     threshold, at = answer.threshold, answer.next_fire_at
     if threshold is not None:
         return RuleVerdict(
@@ -142,7 +143,8 @@ def _silent(rule: str, answer: Silence) -> RuleVerdict:
     return RuleVerdict(rule, Outcome.SILENT, answer.reason, answer.value, None, "", at, answer.feed)
 
 
-def _blind(rule: str, answer: Blind) -> RuleVerdict:
+def sightless(rule: str, answer: Blind) -> RuleVerdict:
+    """The verdict of a rule that cannot tell."""
     return RuleVerdict(
         rule, Outcome.BLIND, BLIND_FEED, answer.since, None, "", answer.next_fire_at, answer.feed
     )
@@ -171,10 +173,11 @@ def _firing(view: LineView, rule: Rule[LineView], settings: Settings, answer: Fi
         line.supplier,
         answer.leg.carrier if answer.leg is not None else None,
     )
-    return _fired(rule.name, answer, finding)
+    return firing(rule.name, answer, finding)
 
 
-def _fired(rule: str, answer: Fires, finding: Finding) -> RuleVerdict:
+def firing(rule: str, answer: Fires, finding: Finding) -> RuleVerdict:
+    """The verdict of a rule that fires, with its finding."""
     threshold = answer.threshold
     return RuleVerdict(
         rule,
@@ -239,9 +242,9 @@ def judge_feed(
     answer = FEED_BLIND.evaluate(view, settings)
     match answer:
         case Silence():
-            return FeedJudgement((_silent(FEED_BLIND.name, answer),), (), answer.next_fire_at)
+            return FeedJudgement((silence_of(FEED_BLIND.name, answer),), (), answer.next_fire_at)
         case Blind():
-            return FeedJudgement((_blind(FEED_BLIND.name, answer),), (), answer.next_fire_at)
+            return FeedJudgement((sightless(FEED_BLIND.name, answer),), (), answer.next_fire_at)
         case Fires():
             finding = Finding(
                 FEED_BLIND.name,
@@ -256,5 +259,5 @@ def judge_feed(
                 answer.due_at,
                 days=answer.days,
             )
-            verdict = _fired(FEED_BLIND.name, answer, finding)
+            verdict = firing(FEED_BLIND.name, answer, finding)
             return FeedJudgement((verdict,), (finding,), answer.next_fire_at)

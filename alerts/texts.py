@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
 from alerts.findings import (
     AWAITING_FEED,
@@ -18,25 +17,15 @@ from alerts.findings import (
     NETWORK_SOURCE,
     POLICY_SOURCE,
     Blind,
+    CauseKind,
     Figures,
     Finding,
     RuleVerdict,
     alert_id_of,
 )
-from alerts.lines import LineSummary
-from alerts.rules import (
-    DELIVERED_LATE,
-    EXPECTED_AFTER_PROMISE,
-    LATE_TO_SHIP,
-    OVERDUE_NO_NEWS,
-    RULE_BY_NAME,
-    STUCK_IN_TRANSIT,
-    UNCONFIRMED,
-    Rule,
-    Unit,
-)
-from alerts.view import LineView
-from schemas.records import Alert, Consequence, Money, Standing, Verdict
+from alerts.rules import RULE_BY_NAME, Rule, Unit
+from schemas.facts import split_stock_node_id
+from schemas.records import Alert, Consequence, Money, Verdict
 from schemas.units import QUANTITY_SCALE, UtcMillis, calendar_date, decimal, instant
 from topology.network import Network
 
@@ -170,7 +159,8 @@ def verdict_record(
     """The verdict with its text, value and threshold as people read them."""
     rule: Rule[object] = RULE_BY_NAME[verdict.rule]
     finding = verdict.finding
-    value, threshold = _value(verdict, rule, item_unit), _threshold(verdict, rule)
+    value = _value(verdict, rule, item_unit)
+    threshold = _threshold(verdict, rule, item_unit)
     if finding is not None:
         text = finding_text(finding)
     else:
@@ -204,11 +194,12 @@ def _value(verdict: RuleVerdict, rule: Rule[object], item_unit: str | None) -> s
     return measure(verdict.value, rule.value_unit, item_unit)
 
 
-def _threshold(verdict: RuleVerdict, rule: Rule[object]) -> str | None:
+def _threshold(verdict: RuleVerdict, rule: Rule[object], item_unit: str | None) -> str | None:
     if verdict.threshold is None:
         return None
     parameter = rule.parameter(verdict.source.partition(",")[0])
-    return measure(verdict.threshold, rule.threshold_unit if parameter is None else parameter.unit)
+    unit = rule.threshold_unit if parameter is None else parameter.unit
+    return measure(verdict.threshold, unit, item_unit)
 
 
 def _source(verdict: RuleVerdict, policy_version: str) -> str | None:
@@ -231,20 +222,24 @@ def names_of(finding: Finding, network: Network) -> dict[str, str]:
         "supplier": (supplier.name if supplier else "") or finding.supplier or "the supplier",
         "carrier": (carrier.name if carrier else "") or finding.carrier or "the carrier",
         "source": finding.subject,
+        **{name: str(value) for name, value in finding.figures if name in {"item", "site"}},
     }
 
 
 def cause_text(finding: Finding, network: Network) -> str:
     """The root cause, in one sentence."""
     names = names_of(finding, network)
-    template = _CAUSE_SAYS.get(finding.cause_reason, "It lies with {cause}.")
+    template = _CAUSE_SAYS.get(finding.cause_reason) or RULE_BY_NAME[finding.rule].cause
     text = template.format_map({**names, "cause": cause_name(finding, network)})
     return text[0].upper() + text[1:]
 
 
 def cause_name(finding: Finding, network: Network) -> str:
-    """What the cause is called: Order ACME/4711, Shipment DHL/1, CONGESTION at Rotterdam."""
-    if finding.cause_kind == "exception":
+    """What the cause is called: Order ACME/4711, CONGESTION at Rotterdam, Stock of BOLT at LYON."""
+    if finding.cause_kind == CauseKind.STOCK_NODE:
+        item, site = split_stock_node_id(finding.cause_id)
+        return f"Stock of {item} at {site}"
+    if finding.cause_kind == CauseKind.EXCEPTION:
         reason, _, site = finding.cause_id.rpartition("@")
         place = network.site(site)
         return f"{reason} at {(place.name if place else '') or site}"
@@ -271,87 +266,12 @@ def instant_or_none(at: UtcMillis | None) -> dt.datetime | None:
     return None if at is None else instant(at)
 
 
-def why(
-    standing: Standing, view: LineView, findings: Sequence[Finding], blind_feed: Blind | None
-) -> str:
-    """Why a line stands as it does: one sentence, and one on what is missing of deliveries."""
-    lacks = _lacking(view.line)
-    told = _why(standing, view, findings, blind_feed, lacks)
-    return f"{told} {lacks}." if lacks and standing is not Standing.ON_TIME else told
-
-
-def _why(
-    standing: Standing, view: LineView, findings: Sequence[Finding], blind: Blind | None, lacks: str
-) -> str:
-    match standing:
-        case Standing.ENDED:
-            return _ended(view.line)
-        case Standing.BLIND:
-            feed = blind.feed if blind is not None else UNKNOWN
-            since = blind.since if blind is not None else None
-            heard = f"has been silent since {moment(since)}" if since else "was never heard"
-            return f"Nobody can tell: {feed}, which should tell what is next, {heard}."
-        case Standing.UNKNOWN:
-            return "Nothing has been promised yet."
-        case Standing.ON_TIME:
-            return _on_time(view, lacks)
-        case Standing.LATE | Standing.AT_RISK:
-            for rule in _TELLING_FIRST:
-                for finding in findings:
-                    if finding.rule == rule:
-                        return finding_text(finding)
-            late = "It was delivered, or is expected," if view.line.legs else "It is expected"
-            return f"{late} after it falls due, within what the policy accepts."
-        case _:
-            assert_never(standing)
-
-
-_TELLING_FIRST = (
-    DELIVERED_LATE.name,
-    EXPECTED_AFTER_PROMISE.name,
-    OVERDUE_NO_NEWS.name,
-    LATE_TO_SHIP.name,
-    STUCK_IN_TRANSIT.name,
-    UNCONFIRMED.name,
-)
-
-
-def _ended(line: LineSummary) -> str:
-    ends = (("Rejected", line.rejected), ("Cancelled", line.cancelled_news))
-    for name, news in (*ends, ("Closed", line.closed)):
-        if news is not None:
-            reason = f" ({news.reason})" if news.reason else ""
-            return f"{name} {moment(news.at)}{reason}; nothing more is expected."
-    return "Nothing more is expected."
-
-
-def _on_time(view: LineView, lacks: str) -> str:
-    promise = view.promise
-    nothing = "nothing told speaks against " + (f"the rest. {lacks}." if lacks else "it.")
-    if promise is None:
-        return nothing[0].upper() + nothing[1:]
-    on = calendar_date(view.day_of(promise)).isoformat()
-    word = "Promised" if view.line.last_confirmed is not None else "Requested"
-    if not view.line.is_delivered:
-        return f"{word} for {on}; {nothing}"
-    full = f", but not in full: {lacks}." if lacks else "."
-    return f"{word} for {on}, delivered in time{full}"
-
-
-def _lacking(line: LineSummary) -> str:
-    """What deliveries that were told of did not bring, or brought damaged, and nothing made up for
-    since; "" for nothing."""
-    missing = sum([leg.missing for leg in line.legs if leg.delivered is not None])
-    missing = min(missing, line.wanted - line.received)
-    damaged = min(line.damaged, line.wanted - line.delivered)
-    if missing <= 0 and damaged <= 0:
-        return ""
-    said = [
-        f"{amount(lost, line.unit)} of {amount(line.wanted, line.unit)} are {word}"
-        for lost, word in ((missing, "missing"), (damaged, "damaged"))
-        if lost > 0
-    ]
-    return " and ".join(said)
+def nobody_can_tell(blind: Blind | None) -> str:
+    """That a source which should tell is silent, in one sentence."""
+    feed = blind.feed if blind is not None else UNKNOWN
+    since = blind.since if blind is not None else None
+    heard = f"has been silent since {moment(since)}" if since else "was never heard"
+    return f"Nobody can tell: {feed}, which should tell what is next, {heard}."
 
 
 def money_text(money: Sequence[Money]) -> str:

@@ -34,6 +34,7 @@ OPEN_PER_STOCK_NODE_MAX: Final = 500
 SOURCES_PER_STOCK_NODE_MAX: Final = 50
 CLASHES_PER_STOCK_NODE_MAX: Final = 20
 LINES_HIT_MAX: Final = 100
+STOCK_BALANCES_LISTED: Final = 60
 CONSEQUENCES_LISTED: Final = 20
 
 RECORD_BYTES_MAX: Final = 900_000
@@ -164,6 +165,8 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "of a stock node", "the first are listed, all are counted"),
             Limit("LINES_HIT_MAX", LINES_HIT_MAX, "lines that a shortage names",
                   "those that fall due first are named, all are counted in `line_count`"),
+            Limit("STOCK_BALANCES_LISTED", STOCK_BALANCES_LISTED, "dates of a projection listed in "
+                  "`stock-status`", "the first are listed; the key figures are those of all"),
         ),
     ),
     Group(

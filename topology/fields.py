@@ -27,6 +27,7 @@ from topology.zones import zone_names
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOURS_MAX = 87_600
+DAYS_MAX = 3_650
 """Ten years: no lead time, interval or grace is longer."""
 
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
@@ -116,6 +117,13 @@ def _hours(value: Value) -> int:
     if hours > HOURS_MAX:
         raise Refused(value)
     return round(hours * units.HOUR_MS)
+
+
+def _days(value: Value) -> int:
+    number = _number(value)
+    if number != int(number) or not 0 <= number <= DAYS_MAX:
+        raise Refused(value)
+    return int(number)
 
 
 def _quantity(value: Value) -> int:
@@ -276,6 +284,9 @@ Amount = Annotated[
     int,
     BeforeValidator(_quantity),
     Expected(f"an amount of 0 or more with at most {units.QUANTITY_SCALE} decimals"),
+]
+Days = Annotated[
+    int, BeforeValidator(_days), Expected(f"a whole number of days from 0 to {DAYS_MAX}")
 ]
 MinorUnits = Annotated[
     int | None,

@@ -120,11 +120,13 @@ class Item(Entity, frozen=True, kw_only=True):
 
 
 class StockNode(Entity, frozen=True, kw_only=True):
-    """One item at one site. `safety_stock` is in the item's base unit."""
+    """One item at one site. `safety_stock` is in the item's base unit; `horizon_days` is how far
+    its balance is projected, 0 as the policy says."""
 
     item: str
     site: str
     safety_stock: Quantity = 0
+    horizon_days: int = 0
 
     @property
     def key(self) -> StockNodeKey:

@@ -20,6 +20,7 @@ from topology.fields import (
     Country,
     Currency,
     Dates,
+    Days,
     Families,
     Flag,
     Hours,
@@ -167,6 +168,8 @@ class StockNodeRow(Row):
     site: SiteRef
     safety_stock: Amount = 0
     """In the item's base unit; without it 0."""
+    horizon_days: Days = 0
+    """How many days ahead its balance is projected; without it, or with 0, as the policy says."""
 
     def entity(self) -> model.StockNode:
         return model.StockNode(**dict(self))

@@ -1,12 +1,14 @@
 """All rules, in the order in which they are judged and listed.
 
-A rule says, of one line or one source, that something is wrong, or why not. It is a pure function
-of a view and its settings. `alerts.policy` and `alerts.judgement` import this package; it knows
-neither, nor what becomes of a finding.
+A rule says, of one line, one stock node or one source, that something is wrong, or why not. It is a
+pure function of a view and its settings. `alerts.policy` and `alerts.judgement` import this
+package; it knows neither, nor what becomes of a finding.
 """
 
 from typing import Any
 
+from alerts.node_view import NodeView
+from alerts.rules.books import ARRIVED_NEVER_DEPARTED, CONTRADICTING_FACTS, COUNT_DIFFERS
 from alerts.rules.delivery import (
     DELIVERED_DAMAGED,
     DELIVERED_LATE,
@@ -22,9 +24,10 @@ from alerts.rules.shipping import (
     OVERDUE_NO_NEWS,
     STUCK_IN_TRANSIT,
 )
+from alerts.rules.stock import BELOW_SAFETY_STOCK, OVERSTOCK, SHORTAGE_PROJECTED
 from alerts.view import LineView
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Changes when a rule judges differently or one is added, so that every line is judged anew."""
 
 LINE_RULES: tuple[Rule[LineView], ...] = (
@@ -41,13 +44,23 @@ LINE_RULES: tuple[Rule[LineView], ...] = (
     DELIVERED_DAMAGED,
 )
 
+STOCK_RULES: tuple[Rule[NodeView], ...] = (
+    SHORTAGE_PROJECTED,
+    BELOW_SAFETY_STOCK,
+    OVERSTOCK,
+    COUNT_DIFFERS,
+    CONTRADICTING_FACTS,
+    ARRIVED_NEVER_DEPARTED,
+)
+
 FEED_RULES: tuple[Rule[FeedView], ...] = (FEED_BLIND,)
 
-RULES: tuple[Rule[Any], ...] = (*LINE_RULES, *FEED_RULES)
+RULES: tuple[Rule[Any], ...] = (*LINE_RULES, *STOCK_RULES, *FEED_RULES)
 
 RULE_BY_NAME: dict[str, Rule[Any]] = {rule.name: rule for rule in RULES}
 
 __all__ = [
+    "BELOW_SAFETY_STOCK",
     "DELIVERED_LATE",
     "EXPECTED_AFTER_PROMISE",
     "FEED_BLIND",
@@ -55,9 +68,12 @@ __all__ = [
     "LATE_TO_SHIP",
     "LINE_RULES",
     "OVERDUE_NO_NEWS",
+    "OVERSTOCK",
     "RULES",
     "RULES_VERSION",
     "RULE_BY_NAME",
+    "SHORTAGE_PROJECTED",
+    "STOCK_RULES",
     "STUCK_IN_TRANSIT",
     "UNCONFIRMED",
     "FeedView",

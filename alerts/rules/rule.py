@@ -64,6 +64,10 @@ class Settings:
             severity = worse
         return severity
 
+    def step_reached(self, days: int) -> int:
+        """The last step of `severity_by_days` up to so many days, 0 before the first."""
+        return max((least for least, _ in self.severity_by_days if least <= days), default=0)
+
     def days_reached(self, since: UtcMillis, now: UtcMillis) -> tuple[int, UtcMillis | None]:
         """The last step of `severity_by_days` that was reached, 0 before the first, and the moment
         of the next one. Lateness that grows by time alone is told in these steps, so that a verdict
@@ -85,7 +89,7 @@ class Rule(Generic[V]):
     `alerts.texts`); `headline` is the title of its findings after the name of what they hit, and
     `next_step` what to do about them. `rests_on_absence` rules conclude from what nobody told, so
     they are judged only when everything up to now has been read. `threshold_unit` is that of a
-    threshold which is none of its parameters.
+    threshold which is none of its parameters; `cause` says what lies behind its findings.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Rule(Generic[V]):
     next_step: str
     evaluate: Callable[[V, Settings], Answer]
     threshold_unit: Unit = Unit.HOURS
+    cause: str = "It lies with {cause}."
 
     @property
     def doc(self) -> str:

@@ -1,0 +1,84 @@
+"""A stock node as rules see it: its summary laid over the network and over its lines, at a moment.
+
+Nothing here says what is wrong; rules do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from alerts.findings import HELD_BACK, NETWORK_SOURCE, Blind, Silence, Threshold
+from alerts.lines import FeedState
+from alerts.nodes import NodeSummary
+from alerts.projection import Projection
+from schemas.facts import Family
+from schemas.units import QUANTITY_ONE, Day, Quantity, UtcMillis
+from topology.network import Network
+
+_FAMILIES = (Family.INVENTORY.value, Family.ORDERS.value, Family.SHIPMENTS.value)
+
+NEVER_COUNTED = "never_counted"
+NOT_IN_NETWORK = "not_in_network"
+
+
+class NodeView(msgspec.Struct, frozen=True, eq=False):
+    """One stock node at `now`; `today` is the date at its site.
+
+    `projection` is None where `unprojected` says why. `horizon` and `overdue_days` are what it was
+    made with; `undated` is the quantity that no date is known of, `other_units` the number of lines
+    in another unit: neither is in it. `telling` are the sources that should tell of the node.
+    """
+
+    node: NodeSummary
+    network: Network
+    now: UtcMillis
+    today: Day
+    feeds: Mapping[str, FeedState]
+    held_families: tuple[str, ...]
+    telling: tuple[str, ...]
+    horizon: Threshold
+    projection: Projection | None
+    unprojected: str = ""
+    undated: Quantity = 0
+    other_units: int = 0
+
+    @property
+    def safety(self) -> Threshold:
+        """Its safety stock in the item's base unit, and who says so; 0 where nobody does."""
+        node = self.node
+        known = self.network.stock_nodes.get((node.item, node.site))
+        quantity = 0 if known is None else known.safety_stock
+        return Threshold(quantity, f"{NETWORK_SOURCE}stock node {node.id}")
+
+    @property
+    def is_in_base_unit(self) -> bool:
+        """Its facts count in the unit that the network counts the item in."""
+        item = self.network.item(self.node.item)
+        return item is not None and item.base_unit == self.node.unit
+
+    def value_of(self, quantity: Quantity) -> tuple[int | None, str | None]:
+        """What so much of the item is worth, rounded down; (None, None) where nobody says."""
+        item = self.network.item(self.node.item)
+        if item is None or item.value_minor is None or not self.is_in_base_unit:
+            return None, None
+        return item.value_minor * quantity // QUANTITY_ONE, item.currency
+
+    def starts_at(self, on: Day) -> UtcMillis:
+        """The first moment of that day at the site."""
+        return self.network.day_start(self.node.site, on)
+
+    def unseen(self) -> Blind | Silence | None:
+        """Why the balance may be another than was told: a source that should tell is blind, or
+        facts hide behind a sender's open transaction. None when all is seen."""
+        for source in self.telling:
+            state = self.feeds.get(source)
+            if state is None:
+                if source in self.network.feeds:
+                    return Blind(source, None)
+            elif state.blind_since is not None:
+                return Blind(source, state.blind_since)
+        if any(family in self.held_families for family in _FAMILIES):
+            return Silence(HELD_BACK)
+        return None
