@@ -42,6 +42,7 @@ from alerts.standing import feeds_of, next_step_of, progress_of, standing_of
 from alerts.view import LineView
 from schemas.records import Outcome
 from schemas.units import HOUR_MS, QUANTITY_ONE, Quantity, UtcMillis
+from topology.model import Quantile
 from topology.network import Network
 
 _ENDED = tuple(RuleVerdict(rule.name, Outcome.SILENT, "ended") for rule in LINE_RULES)
@@ -57,8 +58,7 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
     line = ctx.line
     scope = ctx.policy.scope(ctx.network, ctx.now, line.buyer, line.ship_to, line.supplier)
     settings = scope.settings
-    percentile = settings[LATE_TO_SHIP.name].limits["lead_time_percentile"].value
-    view = LineView(line, ctx.network, ctx.now, ctx.feeds, ctx.held_families, QUANTILES[percentile])
+    view = LineView(line, ctx.network, ctx.now, ctx.feeds, ctx.held_families, quantile_of(scope))
     is_over = line.rejected is not None or line.closed is not None or line.is_cancelled
     if is_over:
         verdicts, waits = _ENDED, False
@@ -89,6 +89,12 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
         waits,
         view,
     )
+
+
+def quantile_of(scope: Scope) -> Quantile:
+    """How sure lead times are to be where the scope counts."""
+    limits = scope.settings[LATE_TO_SHIP.name].limits
+    return QUANTILES[limits["lead_time_percentile"].value]
 
 
 def _verdicts(

@@ -43,7 +43,7 @@ def _short(view: NodeView, projection: Projection, settings: Settings) -> Answer
     covered_on = _recovers_on(projection.days)
     days = None
     if since is not None:
-        days = settings.step_reached(projection.horizon_on - since)
+        days = settings.step_reached(projection.horizon_on - since) or None
         if covered_on is not None:
             days = covered_on - since
     missing = -projection.lowest.quantity

@@ -1,10 +1,11 @@
 """cells: where everything that can affect each other meets, and is judged.
 
-Key: a cell and a line in it, or a source. All lines of a cell lie in one partition, in memory, so
-that one tick can look at all of them. The cell that a line ships from judges it: what the rules
-say goes to the incidents as findings, to `decisions` where it changed, and the line's status to
-`order-status`. A cell that loses a line withdraws its findings in the same tick in which the one
-that gains it restates them, so nobody outside notices the move.
+Key: a cell and a line or stock node in it, or a source. All lines and nodes of a cell lie in one
+partition, in memory, so that one tick can look at all of them: a node is judged after its lines.
+The cell that a line ships from judges it: what the rules say goes to the incidents as findings, to
+`decisions` where it changed, and the line's status to `order-status`. A cell that loses a line
+withdraws its findings in the same tick in which the one that gains it restates them, so nobody
+outside notices the move.
 """
 
 from __future__ import annotations
@@ -19,12 +20,19 @@ from alerts.findings import Finding, RuleVerdict
 from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState, LineSummary
 from alerts.status import feed_verdict_records, status_record, verdict_records
-from schemas.records import Decision, DecisionKind, Verdict, encode
-from schemas.units import UtcMillis, instant
-from streams.stages.keys import is_source, split_part
+from schemas.records import encode
+from schemas.units import UtcMillis
+from streams.stages.keys import is_node, is_source, node_of, split_part
 from streams.stages.ledgers import FeedRow
+from streams.stages.nodes import NodeIndex, judge_stock
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
+from streams.stages.statements import (
+    changed_verdicts,
+    decision_of,
+    state_findings,
+    tell_status,
+)
 from streams.stages.store import Store
 
 STATE_VERSION = 1
@@ -33,11 +41,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A line as its cell keeps it. `judged` is False where the cell only receives the line.
+    """A line, or a stock node, as its cell keeps it. `judged` is False where the cell only receives
+    the line.
 
     `findings` are those stated to the incidents, `status` a digest of the last status written,
     `feeds` the sources whose silence would matter, `waits` whether a verdict waits for one.
     `grounds` is a digest of what that status was made from: while it is the same, so is the status.
+    `nodes` are the stock nodes of the cell between which an open line goes.
     """
 
     v: int
@@ -50,6 +60,7 @@ class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     feeds: tuple[str, ...] = ()
     waits: bool = False
     grounds: bytes = b""
+    nodes: tuple[str, ...] = ()
 
 
 class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -61,13 +72,6 @@ class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     judges: bool
     verdicts: tuple[RuleVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
-
-
-class Withdrawal(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What an incident is told when a finding no longer holds."""
-
-    subject: str
-    rule: str
 
 
 class CellIndex(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -82,17 +86,21 @@ class CellIndex(msgspec.Struct, array_like=True, frozen=True, gc=False):
     status: msgspec.Raw = msgspec.Raw()
     feeds: tuple[str, ...] = ()
     waits: bool = False
+    grounds: msgspec.Raw = msgspec.Raw()
+    nodes: tuple[str, ...] = ()
 
 
 _decode_index = msgspec.msgpack.Decoder(CellIndex).decode
 _decode_line = msgspec.msgpack.Decoder(CellLine).decode
 _decode_feed = msgspec.msgpack.Decoder(CellFeed).decode
+_decode_bytes = msgspec.msgpack.Decoder(bytes).decode
 _decode_summary = msgspec.msgpack.Decoder(LineSummary).decode
 _decode_feed_row = msgspec.msgpack.Decoder(FeedRow).decode
 
 
 class Cells:
-    """The cells stage. It indexes, from its store, which lines hang on which source."""
+    """The cells stage. It indexes, from its store, which lines and nodes hang on which source, and
+    which lines go between which nodes."""
 
     name = "cells"
     input_topic = "cells-rows"
@@ -103,6 +111,7 @@ class Cells:
         self._feeds: dict[str, FeedState] = {}
         self._dependents: dict[str, set[str]] = {}
         self._waiting: set[str] = set()
+        self._nodes = NodeIndex()
 
     def changelogs(self) -> tuple[str, ...]:
         return ("cells-state",)
@@ -115,16 +124,19 @@ class Cells:
         self._feeds.clear()
         self._dependents.clear()
         self._waiting.clear()
+        self._nodes.clear()
         for key, value in store.items():
             self._index(key, None, value)
 
     def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """Moves the changed lines in the index."""
+        self._nodes.settle()
         for key, value in changed.items():
             self._index(key, store.committed_value(key), value)
 
     def aborted(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """Forgets what sources said in the transaction that did not happen."""
+        self._nodes.settle()
         for key in changed:
             if is_source(key):
                 self._index(key, None, store.get(key))
@@ -149,6 +161,11 @@ class Cells:
             self._waiting.add(key)
         else:
             self._waiting.discard(key)
+        if is_node(split_part(key)[1]):
+            self._nodes.know(key, new is not None)
+        else:
+            old_nodes = old.nodes if old is not None else ()
+            self._nodes.move(key, old_nodes, new.nodes if new is not None else ())
 
     def also(
         self, rows: Mapping[str, Sequence[Row]], store: Store, tick: TickContext
@@ -157,11 +174,11 @@ class Cells:
 
         A source that turned blind, or sees again, touches all its lines; one that only grew more
         complete those that wait for that. Lines that wait behind a held-back partition are looked
-        at whenever the set of held-back topics changed.
+        at whenever the set of held-back topics changed. A line that changed has its nodes judged.
         """
         if tick.renewed:
             return store.sorted_keys()
-        keys: set[str] = set()
+        keys = self._nodes.reached(rows)
         for key, told in rows.items():
             if not is_source(key):
                 continue
@@ -178,9 +195,11 @@ class Cells:
     def evaluate(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
     ) -> None:
-        """One source, or one line of a cell."""
+        """One source, or one line or stock node of a cell."""
         if is_source(key):
             self._feed(key, rows, store, tick, out)
+        elif is_node(split_part(key)[1]):
+            self._node(key, rows, store, tick, out)
         else:
             self._line(key, rows, store, tick, out)
 
@@ -203,13 +222,11 @@ class Cells:
         judgement = judge_feed(
             feed, tick.network, tick.policy, tick.at, tick.header.complete, before
         )
-        changed = _changed(before, judgement.verdicts)
+        changed = changed_verdicts(before, judgement.verdicts)
         if changed:
             records = feed_verdict_records(feed, changed, tick.network, tick.policy)
-            out.record("decisions", feed.source, _decision(feed.source, records, tick))
-        _state_findings(
-            feed.source, old.findings if old is not None else (), judgement.findings, (), tick, out
-        )
+            out.record("decisions", feed.source, decision_of(feed.source, records, tick))
+        state_findings(old.findings if old is not None else (), judgement.findings, (), tick, out)
         store.put(
             key,
             _encode(
@@ -229,7 +246,7 @@ class Cells:
     def _line(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
     ) -> None:
-        line_id = split_part(key)[1]
+        cell, line_id = split_part(key)
         held = store.get(key)
         old = _decode_line(held) if held is not None else None
         body = old.summary if old is not None else b""
@@ -242,13 +259,14 @@ class Cells:
                 body, judged, gone = row.body, row.kind == RowKind.LINE, False
         if gone or not body:
             if old is not None:
-                _state_findings(line_id, old.findings, (), (), tick, out)
+                state_findings(old.findings, (), (), tick, out)
                 store.delete(key)
             return
         if not judged:
             if old is not None:
-                _state_findings(line_id, old.findings, (), (), tick, out)
-            store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False)))
+                state_findings(old.findings, (), (), tick, out)
+            nodes = self._nodes.touch(key, cell, _decode_summary(body), tick.network)
+            store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False, nodes=nodes)))
             return
         line = _decode_summary(body)
         before = old.verdicts if old is not None else ()
@@ -262,13 +280,13 @@ class Cells:
             tick.header.complete,
         )
         judgement = judge(context, before)
-        changed = _changed(before, judgement.verdicts)
+        changed = changed_verdicts(before, judgement.verdicts)
         if changed:
             records = verdict_records(context, changed)
-            out.record("decisions", line_id, _decision(line_id, records, tick))
+            out.record("decisions", line_id, decision_of(line_id, records, tick))
         stated = old.findings if old is not None else ()
         restated = judgement.findings if old is None else ()
-        _state_findings(line_id, stated, judgement.findings, restated, tick, out)
+        state_findings(stated, judgement.findings, restated, tick, out)
         grounds, status = _grounds(body, judgement, tick), old.status if old is not None else b""
         if old is None or grounds != old.grounds:
             status = _write_status(context, judgement, status, tick, out)
@@ -287,68 +305,58 @@ class Cells:
                     judgement.feeds,
                     judgement.waits,
                     grounds,
+                    self._nodes.touch(key, cell, line, tick.network),
                 )
             ),
         )
 
-
-def _changed(
-    before: Sequence[RuleVerdict], after: Sequence[RuleVerdict]
-) -> tuple[RuleVerdict, ...]:
-    """The verdicts that are not the same as before, in the order of the rules."""
-    if not before:
-        return tuple(after)
-    if len(before) == len(after):
-        # Nearly always of the same rules: comparing side by side spares hashing them all.
-        differ = [new for old, new in zip(before, after, strict=True) if new != old]
-        if not differ:
-            return ()
-    else:
-        differ = list(after)
-    old = {each.rule: each for each in before}
-    return tuple([new for new in differ if old.get(new.rule) != new])
-
-
-def _decision(subject: str, records: tuple[Verdict, ...], tick: TickContext) -> Decision:
-    return Decision(
-        subject=subject,
-        tick=tick.n,
-        at=instant(tick.at),
-        kind=DecisionKind.VERDICTS,
-        verdicts=records,
-    )
-
-
-def _state_findings(
-    subject: str,
-    before: Sequence[Finding],
-    after: Sequence[Finding],
-    restated: Sequence[Finding],
-    tick: TickContext,
-    out: Outputs,
-) -> None:
-    """Tells the incidents what no longer holds and what newly holds. A finding that moved to
-    another incident is withdrawn there and stated here."""
-    if not before and not after:
-        return
-    now = {(finding.key, finding.rule): finding for finding in after}
-    for finding in before:
-        if (finding.key, finding.rule) not in now:
-            out.row(
-                "incidents-rows",
-                tick.n,
-                finding.key,
-                Row(finding.key, RowKind.WITHDRAW, _encode(Withdrawal(subject, finding.rule))),
-            )
-    known = set(before)
-    for finding in after:
-        if finding not in known or finding in restated:
-            out.row(
-                "incidents-rows",
-                tick.n,
-                finding.key,
-                Row(finding.key, RowKind.ASSERT, _encode(finding)),
-            )
+    def _node(
+        self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
+    ) -> None:
+        held = store.get(key)
+        old = _decode_line(held) if held is not None else None
+        node = node_of(split_part(key)[1])
+        body = old.summary if old is not None else b""
+        verdicts = old.verdicts if old is not None else ()
+        stated = old.findings if old is not None else ()
+        gone = False
+        for row in rows:
+            if row.kind == RowKind.FORGET:
+                gone = True
+            elif row.kind == RowKind.NODE:
+                body, gone = row.body, False
+        if gone or not body:
+            if old is not None:
+                state_findings(stated, (), (), tick, out)
+                store.delete(key)
+            return
+        lines = [
+            self._nodes.goods(each, _decode_bytes(entry.summary), tick)
+            for each in self._nodes.lines_of(key)
+            if (value := store.get(each)) is not None
+            and node in (entry := _decode_index(value)).nodes
+        ]
+        status = old.status if old is not None else b""
+        judgement, status = judge_stock(
+            body, lines, verdicts, stated, status, old is None, self._feeds, tick, out
+        )
+        due = judgement.next_fire_at
+        store.put(
+            key,
+            _encode(
+                CellLine(
+                    STATE_VERSION,
+                    max(due, tick.at + 1) if due is not None else None,
+                    body,
+                    True,
+                    judgement.verdicts,
+                    judgement.findings,
+                    status,
+                    judgement.feeds,
+                    judgement.waits,
+                )
+            ),
+        )
 
 
 def _grounds(body: bytes, judgement: Judgement, tick: TickContext) -> bytes:
@@ -372,13 +380,4 @@ def _write_status(
 ) -> bytes:
     """Writes the status if anything but its tick changed; returns the digest of what it says."""
     value = encode(status_record(context, judgement, tick.n, tick.at))
-    digest = blake2b(_unstamped(value), digest_size=8).digest()
-    if digest != before:
-        out.encoded("order-status", context.line.line_id, value)
-    return digest
-
-
-def _unstamped(status: bytes) -> bytes:
-    """The status without its tick and time. No text can hold these marks: a quote in a text has a
-    backslash before it, so none stands right before a colon."""
-    return status[: status.index(b'"tick":')] + status[status.index(b'"progress":') :]
+    return tell_status("order-status", context.line.line_id, value, b'"progress":', before, out)

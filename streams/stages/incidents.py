@@ -17,10 +17,10 @@ from alerts.incidents import Incident, State, advance
 from alerts.notices import for_audience, recipients
 from schemas.records import Alert
 from schemas.units import UtcMillis
-from streams.stages.cells import Withdrawal
 from streams.stages.keys import PART_MARK, part, split_part
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
+from streams.stages.statements import Withdrawal
 from streams.stages.store import Store
 
 STATE_VERSION = 1
