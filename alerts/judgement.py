@@ -144,7 +144,7 @@ def silence_of(rule: str, answer: Silence) -> RuleVerdict:
         return RuleVerdict(
             rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source, at
         )
-    if answer.value is None:
+    if answer.value is None and answer.reason != HELD_BACK:
         return _PLAIN[rule, answer.reason]
     return RuleVerdict(rule, Outcome.SILENT, answer.reason, answer.value, None, "", at, answer.feed)
 

@@ -131,11 +131,11 @@ def _find_odd_quantities(columns: pl.DataFrame, present: Iterable[str]) -> list[
 
 
 def _find_transfers(family: Family, columns: pl.DataFrame, present: Iterable[str]) -> list[int]:
-    """The places of stock facts that name two sites: they must differ, and few facts do so."""
-    if family is not Family.INVENTORY:
+    """The places of stock facts that name one site twice."""
+    if family is not Family.INVENTORY or "site" not in present:
         return []
-    named = [columns[name].is_not_null() for name in SITES_OF_STOCK[1:] if name in present]
-    return [place for column in named for place in column.arg_true().to_list()]
+    twice = [columns[name] == columns["site"] for name in SITES_OF_STOCK[1:] if name in present]
+    return [place for each in twice for place in each.fill_null(False).arg_true()]
 
 
 def _find_odd_texts(family: Family, columns: pl.DataFrame, present: Iterable[str]) -> list[int]:

@@ -162,18 +162,18 @@ CONTRADICTING_FACTS = Rule(
     parameters=(),
     value_unit=Unit.QUANTITY,
     says={
-        "two_counts": "{first} counted {first_quantity} of {item} at {site}, and {second} "
-        "{second_quantity} at the same moment.",
-        "below_zero": "{second} takes {second_quantity} of {item} at {site} at {second_at}, more "
+        "two_counts": "At {second_at} {first} counted {first_quantity} of {item} at {site}, and "
+        "{second} {second_quantity}.",
+        "below_zero": "At {second_at} {second} takes {second_quantity} of {item} from {site}, more "
         "than is there since the count {first}.",
-        "mixed_units": "{second} counts {item} at {site} in another unit than {first}; it is not "
-        "in the balance.",
-        "arrived_more": "{second} brings more of a transfer of {item} into {site} than {first} "
-        "sent.",
-        "unblocked_more": "{second} unblocks {second_quantity} of {item} at {site}, more than is "
-        "blocked.",
-        "unreserved_more": "{second} releases {second_quantity} of {item} at {site}, more than is "
-        "set aside.",
+        "mixed_units": "The fact {second} counts {item} at {site} in another unit than {first}; "
+        "it is not in the balance.",
+        "arrived_more": "The fact {second} brings more of a transfer of {item} into {site} than "
+        "{first} sent.",
+        "unblocked_more": "The fact {second} unblocks {second_quantity} of {item} at {site}, more "
+        "than is blocked.",
+        "unreserved_more": "The fact {second} releases {second_quantity} of {item} at {site}, more "
+        "than is set aside.",
         "none": "No facts about it contradict each other.",
     },
     headline="facts contradict each other",

@@ -23,6 +23,7 @@ from streams.engine.recorded import copy_of, read_committed
 
 AUDITED_TOPICS = (
     "order-status",
+    "stock-status",
     "feeds",
     "alerts",
     "decisions",

@@ -23,6 +23,7 @@ from topology.problems import Problem
 
 OUTPUT_TOPICS = (
     "order-status",
+    "stock-status",
     "feeds",
     "alerts",
     "decisions",

@@ -24,6 +24,7 @@ IDENTITIES: dict[str, tuple[str, ...]] = {
     "notifications": ("notification_id",),
     "alerts": ("tick",),
     "order-status": ("tick",),
+    "stock-status": ("tick",),
     "feeds": ("tick",),
 }
 """What, beside its key, a record has alone: a second one says the same thing twice."""

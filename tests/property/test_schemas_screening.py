@@ -26,8 +26,8 @@ TEXTS = [
     "", " ", "x", " x", "x ", "a b", "\t", "x\n", "\x00", "\u00a0x", "\u2028", "a\u200bb", "äß€",
     "|", "a|b", "a| b", "a |b", "||", "x" * limits.UNIT_LENGTH_MAX, "x" * 21, "x" * 200, "x" * 201,
     "ä" * 150, "x" * 2_000, "x" * 2_001, "/", "/a", "a/", "a/b", "a /b", "a/ b", "a/b/", "a//b",
-    "a/b#1", "#", "a#b", "ACME/1", "placed", "eta", "alive", "orders", "EUR", "eur",
-    "EU1", "EU|", "EURO",
+    "a/b#1", "#", "a#b", "a@b", "@", "PLANT-1", "\U0010ffff", "ACME/1", "placed", "eta",
+    "alive", "orders", "EUR", "eur", "EU1", "EU|", "EURO",
 ]  # fmt: skip
 NUMBERS = [
     *(bound + by for bound in (TIME_MIN, TIME_MAX, DAY_MIN, DAY_MAX) for by in (-1, 0, 1)),
@@ -100,8 +100,10 @@ def test_a_sound_batch_leaves_nothing_to_check() -> None:
 
 
 def _is_unusual(fact: Fact) -> bool:
-    """Sound, but only `check` can tell: an amount of zero, or line breaks in a reason."""
+    """Sound, but only `check` can tell: an amount of zero or less, or line breaks in a reason."""
     values = msgspec.structs.asdict(fact)
+    if (values.get("quantity") or 0) < 0:
+        return True
     return 0 in (values.get("quantity"), values.get("over")) or "\n" in (values.get("reason") or "")
 
 

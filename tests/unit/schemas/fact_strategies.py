@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 
-from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.facts import (
+    FACT_TYPES,
+    Fact,
+    Family,
+    Heartbeat,
+    InventoryFact,
+    OrderFact,
+    ShipmentFact,
+)
 from schemas.units import QUANTITY_MAX, QUANTITY_ONE, TIME_MAX
 from schemas.writers import current_writer
 
@@ -29,6 +37,19 @@ def shipment(kind: str, **fields: object) -> ShipmentFact:
     base: dict[str, object] = {"shipment_ref": "SUP/ASN-7"}
     return msgspec.convert(
         ["s", "e1", "wms", kind, AT, AT + 1, *_rest(ShipmentFact, base | fields)], ShipmentFact
+    )
+
+
+def stock(kind: str, **fields: object) -> InventoryFact:
+    """A fact about 40 bolts at PLANT-1, with these fields besides."""
+    base: dict[str, object] = {
+        "item": "BOLT",
+        "site": "PLANT-1",
+        "quantity": 40 * QUANTITY_ONE,
+        "unit": "EA",
+    }
+    return msgspec.convert(
+        ["i", "e1", "wms", kind, AT, AT + 1, *_rest(InventoryFact, base | fields)], InventoryFact
     )
 
 
@@ -64,6 +85,16 @@ GOOD: tuple[Fact, ...] = (
     shipment("exception", reason="held in customs", resolved=True),
     shipment("delivered", quantity=0, short=1, over=0, damaged=2, unit="EA"),
     shipment("returned", quantity=1, unit="EA"),
+    stock("counted", quantity=0),
+    stock("received", order_ref="ACME/4711", line="10"),
+    stock("issued", reason="sold"),
+    stock("adjusted", quantity=-QUANTITY_MAX),
+    stock("reserved", order_ref="ACME/4711", line="10"),
+    stock("unreserved"),
+    stock("blocked"),
+    stock("unblocked"),
+    stock("transferred_out", to_site="Zürich süd", transfer_ref="SUP/T/1"),
+    stock("transferred_in", site="Zürich süd", from_site="PLANT-1", transfer_ref="SUP/T/1"),
     Heartbeat("e1", "erp", "alive", AT, AT, AT, "orders"),
 )
 

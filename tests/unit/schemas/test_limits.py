@@ -41,6 +41,14 @@ ELSEWHERE: dict[str, str] = {
         ),
         "tests/unit/engine/test_limits.py",
     ),
+    **dict.fromkeys(
+        (
+            "FACTS_PER_STOCK_NODE_MAX", "FACT_BYTES_PER_STOCK_DAY_MAX", "OPEN_PER_STOCK_NODE_MAX",
+            "SOURCES_PER_STOCK_NODE_MAX", "CLASHES_PER_STOCK_NODE_MAX", "LINES_HIT_MAX",
+            "STOCK_BALANCES_LISTED",
+        ),
+        "tests/unit/engine/test_stock_limits.py",
+    ),
     "CONSEQUENCES_LISTED": "tests/property/test_alerts_incidents.py",
     **dict.fromkeys(
         (name for name in NAMES if name.startswith(("CSV_", "MAPPING_", "POINTER_"))),

@@ -10,7 +10,7 @@ from schemas.facts import FACT_KINDS, FACT_TYPES, Fact, Heartbeat
 from schemas.refusals import REASON_SAYS, Reason
 from schemas.units import QUANTITY_MAX, TIME_MAX
 from schemas.validation import check
-from tests.unit.schemas.fact_strategies import AT, GOOD, ON, order, shipment
+from tests.unit.schemas.fact_strategies import AT, GOOD, ON, order, shipment, stock
 
 LINE = "order_ref with line, or supplier_ref with supplier_line is missing, and the kind"
 
@@ -54,6 +54,32 @@ def test_each_field_that_a_kind_needs_is_asked_for(kind: object) -> None:
             order("plcaed"),
             Reason.UNKNOWN_KIND,
             "kind is 'plcaed', expected one of placed, changed,",
+        ),
+        (stock("placed"), Reason.UNKNOWN_KIND, "kind is 'placed', expected one of counted, "),
+        (stock("counted", site="A@B"), Reason.BAD_REFERENCE, "site is 'A@B', expected no @"),
+        (stock("counted", item="\U0010ffffX"), Reason.BAD_TEXT, "item is '\\U0010ffffX' with"),
+        (stock("counted", quantity=-1), Reason.VALUE_OUT_OF_RANGE, "quantity is -0.000001,"),
+        (stock("issued", quantity=0), Reason.VALUE_OUT_OF_RANGE, "quantity is 0, expected more"),
+        (
+            stock("adjusted", quantity=-QUANTITY_MAX - 1),
+            Reason.VALUE_OUT_OF_RANGE,
+            "quantity is -1000000000000000000, expected -999999999999.999999 to 999",
+        ),
+        (
+            stock("transferred_out", to_site="PLANT-1", transfer_ref="SUP/T1"),
+            Reason.CONFLICTING_FIELDS,
+            "site and to_site are both 'PLANT-1', expected a transfer between two sites",
+        ),
+        (
+            stock("transferred_in", transfer_ref="T1"),
+            Reason.BAD_REFERENCE,
+            "transfer_ref is 'T1', expected OWNER/NUMBER",
+        ),
+        (stock("issued", line="1"), Reason.MISSING_FIELD, "order_ref is missing, and line is '1'"),
+        (
+            stock("issued", order_ref="A/1", line="1#2"),
+            Reason.BAD_REFERENCE,
+            "line is '1#2', expected no #",
         ),
         (order("packed"), Reason.UNKNOWN_KIND, "kind is 'packed', expected one of placed"),
         (order("changed", line=None), Reason.MISSING_FIELD, f"{LINE} changed is about a line"),
@@ -244,7 +270,7 @@ def test_each_field_that_a_kind_needs_is_asked_for(kind: object) -> None:
         (
             with_fields(ALIVE, family="order"),
             Reason.VALUE_OUT_OF_RANGE,
-            "family is 'order', expected one of orders, shipments, heartbeats",
+            "family is 'order', expected one of orders, shipments, inventory, heartbeats",
         ),
         (
             with_fields(ALIVE, complete_to=-1),
