@@ -76,11 +76,16 @@ class Transfer(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class LineBooks(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What the node's facts say of one order line: set aside, released, issued, received for it."""
+    """What the node's facts say of one order line.
+
+    `reserved`, and of that `unreserved` and `taken` by issues, count since something was first set
+    aside for it and is still; `issued` and `received` as far as the ledger keeps single facts.
+    """
 
     line_id: str
     reserved: Quantity = 0
     unreserved: Quantity = 0
+    taken: Quantity = 0
     issued: Quantity = 0
     received: Quantity = 0
 
@@ -88,7 +93,7 @@ class LineBooks(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def held(self) -> Quantity:
         """What is still set aside for it. What is issued for a line is no longer set aside, whether
         or not its source says so by `unreserved` too."""
-        return max(0, self.reserved - max(self.unreserved, self.issued))
+        return max(0, self.reserved - max(self.unreserved, self.taken))
 
 
 class NodeSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):

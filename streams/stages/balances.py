@@ -215,13 +215,18 @@ class _Books:
         received: Quantity = 0,
     ) -> None:
         known = self._lines.get(line) or LineBooks(line)
-        self._lines[line] = LineBooks(
+        told = LineBooks(
             line,
             known.reserved + reserved,
             known.unreserved + unreserved,
+            known.taken + issued,
             known.issued + issued,
             known.received + received,
         )
+        if not told.held:
+            # Nothing is set aside any more: what is reserved from now on begins anew.
+            told = LineBooks(line, issued=told.issued, received=told.received)
+        self._lines[line] = told
 
     def _clash(self, kind: ClashKind, first: FactName | None, second: FactName) -> None:
         self._clashes.append(Clash(kind, first, second))
@@ -273,12 +278,17 @@ class _Books:
             self._count,
             tuple(self._below.values()),
             tuple(underway[-most:]),
-            tuple([self._lines[line] for line in held[-most:]]),
+            tuple([_without_moves(self._lines[line]) for line in held[-most:]]),
             tuple(sorted([each for each in self._used.items() if each[0] >= day - USED_DAYS_KEPT])),
             self._known_since,
             self._last_news,
             tuple(sorted(self._sources)[: limits.SOURCES_PER_STOCK_NODE_MAX]),
         )
+
+
+def _without_moves(books: LineBooks) -> LineBooks:
+    """What is set aside for the line, without what moved for it: that is told as shipped by now."""
+    return msgspec.structs.replace(books, issued=0, received=0)
 
 
 def _departed_last(transfer: Transfer) -> tuple[UtcMillis, str]:

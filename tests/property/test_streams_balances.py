@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerts.nodes import NodeSummary
@@ -36,8 +36,10 @@ def histories(draw: st.DrawFn) -> list[InventoryFact]:
         at = DAY_0 * DAY_MS + draw(st.integers(0, 40)) * 6 * HOUR_MS
         kind = draw(
             st.sampled_from(
-                ["counted", "received", "issued", "adjusted", "reserved", "unreserved"]
-                + ["blocked", "unblocked", "transferred_out", "inbound", "transferred_in"]
+                [
+                    *("counted", "received", "issued", "adjusted", "reserved", "unreserved"),
+                    *("blocked", "unblocked", "transferred_out", "inbound"),
+                ]
             )
         )
         quantity = draw(st.integers(0 if kind == "counted" else 1, 9))
@@ -59,8 +61,6 @@ def histories(draw: st.DrawFn) -> list[InventoryFact]:
                         transfer_ref=f"SUP/T{number}",
                     )
                 )  # fmt: skip
-        elif kind == "transferred_in":
-            continue
         facts.append(stock_fact(number, kind, at, quantity, **fields))
     return facts
 
@@ -87,6 +87,17 @@ def balances(node: NodeSummary) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+def for_line(number: int, kind: str, day: int, quantity: int) -> InventoryFact:
+    return stock_fact(number, kind, (DAY_0 + day) * DAY_MS, quantity, order_ref="A/1", line="1")
+
+
+@example(
+    [
+        for_line(1, "reserved", 0, 5), for_line(2, "issued", 1, 5),
+        for_line(3, "reserved", 3, 5), for_line(4, "unreserved", 4, 3),
+    ],
+    [2],
+)  # fmt: skip
 @given(histories(), st.lists(st.integers(0, 12), max_size=3))
 def test_settling_days_changes_no_balance(facts: list[InventoryFact], cuts: list[int]) -> None:
     opening: Opening | None = None
