@@ -57,6 +57,7 @@ _REFERENCES: dict[Subject, tuple[tuple[str, ...], ...]] = {
         ("order_ref", "line"),
         ("supplier_ref", "supplier_line"),
     ),
+    Subject.STOCK_NODE: (("item", "site"),),
     Subject.SOURCE: ((),),
 }
 

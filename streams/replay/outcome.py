@@ -16,6 +16,7 @@ from schemas.codec import unpack
 from schemas.ledger import decode_line
 from schemas.records import Alert, Decision, OrderStatus, Progress, Standing, decode
 from schemas.records import Outcome as VerdictOutcome
+from schemas.stock_records import StockStanding, StockStatus
 from schemas.units import Day
 from streams.stages.fold import fold
 from topology.network import Network
@@ -43,6 +44,7 @@ class Outcome:
     _ledgers: dict[bytes, bytes] = field(default_factory=dict)
     _alerts: dict[tuple[str, int], Alert] = field(default_factory=dict)
     _hit: dict[str, set[str]] = field(default_factory=dict)
+    _stock: dict[bytes, StockStanding] = field(default_factory=dict)
     dead_letters: int = 0
 
     def take(self, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -53,6 +55,8 @@ class Outcome:
             return
         if topic == "order-status":
             self._statuses[key] = value
+        elif topic == "stock-status":
+            self._stock[key] = decode(value, StockStatus).standing
         elif topic == "lines" and decode_line(value).facts:
             self._ledgers[key] = value
         elif topic == "decisions":
@@ -76,6 +80,10 @@ class Outcome:
     def subjects_by_rule(self) -> dict[str, int]:
         """Rule → for how many lines (or sources) it ever fired, by name."""
         return {rule: len(subjects) for rule, subjects in sorted(self._hit.items())}
+
+    def stock(self) -> Counter[StockStanding]:
+        """How many stock nodes stand how."""
+        return Counter(self._stock.values())
 
     def timings(self) -> Counter[Timing]:
         """How many lines met their promise how."""

@@ -71,7 +71,8 @@ class ReplayOptions:
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of a replay. `rows` = `rows_with_facts` + `rejected`; `facts` = `told` +
-    `not_told`; `lines` = `late` + `early` + `on_time` + `undated` + `ended` + `open`.
+    `not_told`; `lines` = `late` + `early` + `on_time` + `undated` + `ended` + `open`. The
+    nodes of `stock_by_standing` add up to `stock_nodes`.
 
     `alerts` counts episodes, of which one may rest on several rules; `subjects_by_rule` the lines
     (or sources) that a rule ever fired for. `digest` is the SHA-256 of
@@ -94,6 +95,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     undated: int
     ended: int
     open: int
+    stock_nodes: int
+    stock_by_standing: dict[str, int]
     alerts: int
     alerts_by_rule: dict[str, int]
     subjects_by_rule: dict[str, int]
@@ -263,7 +266,7 @@ def _ticks(first_at: UtcMillis, ends_at: UtcMillis, step_ms: int) -> Iterator[Ut
 def _summary(
     read: _Read, run: _Run, alerts: tuple[Alert, ...], facts: int, seconds: float
 ) -> Summary:
-    timings = run.outcome.timings()
+    timings, stock = run.outcome.timings(), run.outcome.stock()
     return Summary(
         rows=read.rows,
         rows_with_facts=read.rows - read.rejected,
@@ -280,6 +283,8 @@ def _summary(
         undated=timings[Timing.UNDATED],
         ended=timings[Timing.ENDED],
         open=timings[Timing.OPEN],
+        stock_nodes=stock.total(),
+        stock_by_standing={standing.value: stock[standing] for standing in sorted(stock)},
         alerts=len(alerts),
         alerts_by_rule=by_rule(alerts),
         subjects_by_rule=run.outcome.subjects_by_rule(),
