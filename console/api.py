@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from console import answers, examples, problems, queries
+from console import answers, examples, problems, queries, stock
 from console.database import Database, State
 from console.explanation import Explanation, explain
 from console.metrics import CONTENT_TYPE, write_metrics
@@ -18,6 +18,7 @@ from console.standing import Status, read_status
 from console.telling import list_notifications
 from schemas import limits
 from schemas.records import AlertState, Severity
+from schemas.stock_records import StockStanding
 from schemas.units import SECOND_MS, instant
 
 READY_WITHIN_SECONDS = 10
@@ -60,6 +61,14 @@ class AlertsAsked(PageAsked):
     )
 
 
+class StockAsked(PageAsked):
+    """Which stock nodes."""
+
+    standing: StockStanding | None = Field(None, description="Only those that stand so.")
+    site: str | None = Field(None, max_length=limits.FILTER_CHARS_MAX, description="Only there.")
+    item: str | None = Field(None, max_length=limits.FILTER_CHARS_MAX, description="Only of it.")
+
+
 class DeadLettersAsked(PageAsked):
     """Which dead letters."""
 
@@ -84,7 +93,7 @@ class ExplanationAsked(Asked):
     id: str = Field(
         min_length=1,
         max_length=limits.ASKED_ID_CHARS_MAX,
-        description="A line, alert, notification, feed or number.",
+        description="A line, stock node, alert, notification, feed or number.",
     )
     tick: int | None = Field(None, ge=0, description="As of this earlier tick.")
 
@@ -124,6 +133,7 @@ def create_app(
         return problems.respond(503, detail, "Ask again; if it stays so, see the view's log.")
 
     _add_orders(app, database)
+    _add_stock(app, database)
     _add_alerts(app, database)
     _add_delivery(app, database)
     _add_intake(app, database)
@@ -151,13 +161,44 @@ def _add_orders(app: FastAPI, database: Database) -> None:
     @app.get(
         "/v1/explain",
         tags=["orders", "alerts"],
-        summary="Why Slipwatch says what it says of a line, feed, alert or notification",
+        summary="Why Slipwatch says what it says of a line, stock node, feed, alert or notice",
         responses=_responses(examples.EXPLANATION, 404, 409, 422, 503),
     )
     def get_explanation(asked: Annotated[ExplanationAsked, Query()]) -> Explanation:
         """Facts with sources and ages, baselines, every rule's verdict, and who was told."""
         with database.reading() as connection:
             return explain(connection, asked.id, tick=asked.tick)
+
+
+def _add_stock(app: FastAPI, database: Database) -> None:
+    @app.get(
+        "/v1/stock",
+        tags=["stock"],
+        summary="Stock nodes (an item at a site), those that need somebody first",
+        responses=_responses(examples.STOCK, 422, 503),
+    )
+    def get_stock(asked: Annotated[StockAsked, Query()]) -> stock.StockAnswer:
+        """Short first, then low, blind, unknown, over and enough."""
+        with database.reading() as connection:
+            return stock.list_stock(
+                connection,
+                standing=asked.standing,
+                site=asked.site,
+                item=asked.item,
+                limit=asked.limit,
+                after=asked.after,
+            )
+
+    @app.get(
+        "/v1/stock/{node_id:path}",
+        tags=["stock"],
+        summary="One stock node: its balance, and what is projected day by day",
+        responses=_responses(examples.STOCK_NODE, 404, 422, 503),
+    )
+    def get_stock_node(node_id: AnyId, _: Annotated[Asked, Query()]) -> stock.StockNodeAnswer:
+        """Its id is `ITEM@SITE`."""
+        with database.reading() as connection:
+            return stock.show_stock(connection, node_id)
 
 
 def _add_alerts(app: FastAPI, database: Database) -> None:

@@ -20,6 +20,7 @@ Partition = tuple[str, int]
 
 TICK_TOPICS: tuple[str, ...] = (
     "order-status",
+    "stock-status",
     "lines",
     "feeds",
     "alerts",

@@ -24,6 +24,7 @@ from console.answers import (
 )
 from console.queries import alert_events, alert_revisions, match_lines
 from console.reading import Ambiguous, NotFound, answer, read_as_of, read_record
+from console.stock import StockNode, find_stock
 from console.telling import as_notifications, who_was_told
 from schemas import records
 from schemas.codec import unpack
@@ -85,18 +86,19 @@ class Baselines(Answer):
 
 
 class Explanation(Answer):
-    """Why the system says what it says of a line, feed, alert or notification.
+    """Why the system says what it says of a line, stock node, feed, alert or notification.
 
-    `order`, `baselines` and `feed` show the present and are absent when an earlier tick is asked
+    `order`, `baselines`, `stock` and `feed` show the present and are absent when an earlier tick is asked
     for; verdicts, alerts and who was told are as of that tick, and `facts` those recorded by then.
     """
 
     as_of: AsOf
     id: str
-    about: Literal["line", "feed", "alert", "notification"]
+    about: Literal["line", "stock node", "feed", "alert", "notification"]
     is_past: bool
     summary: str
     order: OrderLine | None = None
+    stock: StockNode | None = None
     feed: FeedStatus | None = None
     notification: NotificationLine | None = None
     baselines: Baselines | None = None
@@ -117,7 +119,8 @@ def explain(connection: Connection, asked: str, *, tick: int | None = None) -> E
     now = read_as_of(connection)
     as_of = now if tick is None else _at_tick(connection, tick, now)
     is_past = as_of.tick < now.tick
-    for kind in (_explain_alert, _explain_notification, _explain_feed, _explain_line):
+    kinds = (_explain_alert, _explain_notification, _explain_feed, _explain_stock, _explain_line)
+    for kind in kinds:
         found = kind(connection, asked, as_of, is_past)
         if found is not None:
             return found
@@ -127,7 +130,9 @@ def explain(connection: Connection, asked: str, *, tick: int | None = None) -> E
         raise Ambiguous(asked, tuple(sorted(lines)))
     found = _explain_line(connection, lines[0], as_of, is_past) if lines else None
     if found is None:
-        raise NotFound(f"No line, alert, notification, feed or number is known as {asked}.")
+        raise NotFound(
+            f"No line, stock node, alert, notification, feed or number is known as {asked}."
+        )
     return found
 
 
@@ -222,6 +227,25 @@ def _explain_feed(
         is_past=is_past,
         summary=says,
         feed=None if is_past else status,
+        **judged,
+    )
+
+
+def _explain_stock(
+    connection: Connection, asked: str, as_of: AsOf, is_past: bool
+) -> Explanation | None:
+    node = find_stock(connection, asked)
+    if node is None:
+        return None
+    judged = _judged(connection, asked, as_of)
+    says = _counted(judged["verdicts"])
+    return Explanation(
+        as_of=as_of,
+        id=asked,
+        about="stock node",
+        is_past=is_past,
+        summary=says if is_past else f"{node.standing.value}: {node.why} {says}",
+        stock=None if is_past else node,
         **judged,
     )
 

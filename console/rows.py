@@ -32,6 +32,7 @@ from schemas.records import (
     Unlinked,
     decode,
 )
+from schemas.stock_records import StockStanding, StockStatus
 from schemas.ticks import StageProgress, Tick
 from schemas.units import millis
 
@@ -39,6 +40,7 @@ Value: TypeAlias = str | int | bool | bytes | None
 Row: TypeAlias = dict[str, Value]
 
 SEVERITY_RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
+STOCK_RANK: dict[StockStanding, int] = {standing: n for n, standing in enumerate(StockStanding)}
 NUMBER_KINDS: tuple[tuple[str, str], ...] = (
     ("order_ref", "order"),
     ("supplier_ref", "supplier order"),
@@ -154,6 +156,22 @@ def _order_status(message: Message) -> Iterator[Put]:
     )
     numbers = [("order", status.order_ref), *(("shipment", ref) for ref in status.shipments)]
     yield _numbers(status.line_id, "status", numbers)
+
+
+def _stock_status(message: Message) -> Iterator[Put]:
+    if not message.value:
+        yield Put(tables.stock_nodes, (message.key,), ())
+        return
+    status = decode(message.value, StockStatus)
+    yield _one(
+        tables.stock_nodes,
+        (status.node_id,),
+        item=status.item,
+        site=status.site,
+        standing=status.standing.value,
+        standing_rank=STOCK_RANK[status.standing],
+        body=_text(message.value),
+    )
 
 
 def _lines(message: Message) -> Iterator[Put]:
@@ -325,6 +343,7 @@ def _ticks(message: Message) -> Iterator[Put]:
 
 _READERS: Mapping[str, Callable[[Message], Iterable[Put]]] = {
     "order-status": _order_status,
+    "stock-status": _stock_status,
     "lines": _lines,
     "alerts": _alerts,
     "decisions": _decisions,

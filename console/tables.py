@@ -5,7 +5,7 @@ it are those that a query selects or sorts by, taken from the body. `replaced_by
 whose values a new record replaces as a whole: deleting by them and inserting anew is the only way
 in which rows change, so applying a record twice changes nothing.
 
-Growth: `order_lines`, `line_facts`, `line_numbers`, `feeds`, `unlinked`, `parked`, `alerts` and
+Growth: `order_lines`, `line_facts`, `line_numbers`, `stock_nodes`, `feeds`, `unlinked`, `parked`, `alerts` and
 `progress` hold what is current and shrink when their topics do. `alert_revisions`, `verdicts`,
 `decisions`, `notifications`, `notification_sinks`, `receipts`, `dead_letters` and `ticks` keep the
 past and grow with it: about 0.5 to 2 KB a row, `ticks` 1 row a tick (86,400 a day at one a second).
@@ -27,7 +27,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Rises with every change of these tables; a database of another version is built anew."""
 
 PREFIX = "slipwatch_"
@@ -207,6 +207,18 @@ receipts = _table(
     _text("body"),
     _index("receipts", "notification_id", "sink"),
     replaced_by=("message_key",),
+)
+stock_nodes = _table(
+    "stock_nodes",
+    _text("node_id", key=True),
+    _text("item"),
+    _text("site"),
+    _text("standing"),
+    _count("standing_rank"),
+    _text("body"),
+    _index("stock_nodes", "standing_rank", "node_id"),
+    _index("stock_nodes", "site"),
+    replaced_by=("node_id",),
 )
 feeds = _table(
     "feeds",

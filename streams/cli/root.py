@@ -71,12 +71,13 @@ COMMANDS: tuple[Listed, ...] = (
         "said.",
     ),
     Listed("order", "streams.cli.answers", "Show how orders stand."),
+    Listed("stock", "streams.cli.stock", "List and show stock nodes: an item at a site."),
     Listed("alerts", "streams.cli.answers", "List and show alerts."),
     Listed(
         "explain",
         "streams.cli.why",
-        "Explain a line, alert, notification or feed: facts with sources, promises, what each rule "
-        "says with its figures (also why it is silent), and who was told what and when.",
+        "Explain a line, stock node, alert, notification or feed: facts with sources, promises, "
+        "what each rule says with its figures (also why it is silent), and who was told what and when.",
     ),
     Listed("unlinked", "streams.cli.answers", "List numbers that stand for no order line yet."),
     Listed("feeds", "streams.cli.answers", "List the sources of facts."),

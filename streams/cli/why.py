@@ -19,6 +19,7 @@ from streams.cli.display import (
     words,
 )
 from streams.cli.session import console, finish, print_json
+from streams.cli.stock import print_node
 from streams.cli.view_client import Answer
 from streams.exits import Exit
 
@@ -37,8 +38,8 @@ def explain(
     tick: int | None,
     as_json: bool,
 ) -> None:
-    """Explain a line, alert, notification or feed: facts with sources, promises, what each rule
-    says with its figures (also why it is silent), and who was told what and when.
+    """Explain a line, stock node, alert, notification or feed: facts with sources, promises, what
+    each rule says with its figures (also why it is silent), and who was told what and when.
 
     \b
     Examples:
@@ -58,6 +59,8 @@ def explain(
         _print_alerts(reader, answer)
     if answer["order"]:
         print_line(reader, answer["order"])
+    if answer["stock"]:
+        print_node(reader, answer["stock"])
     _print_facts(reader, answer["facts"])
     _print_verdicts(reader, answer["verdicts"], "What each rule says")
     _print_verdicts(reader, answer["past_verdicts"], "What rules said before")

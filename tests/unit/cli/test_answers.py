@@ -23,6 +23,8 @@ from streams.exits import Exit
 Json = dict[str, Any]
 ANSWERS: dict[str, Json] = {
     "/v1/orders/4711": examples.ORDER,
+    "/v1/stock": examples.STOCK,
+    "/v1/stock/BOLT@LYON": examples.STOCK_NODE,
     "/v1/alerts": examples.ALERTS,
     "/v1/alerts/5f21c09b3e7d": examples.ALERT,
     "/v1/explain": examples.EXPLANATION,
@@ -40,6 +42,8 @@ NOT_UNDERSTOOD: Json = {
 }
 COMMANDS = (
     (["order", "show", "4711"], examples.ORDER, Exit.OK),
+    (["stock", "list"], examples.STOCK, Exit.OK),
+    (["stock", "show", "BOLT@LYON"], examples.STOCK_NODE, Exit.OK),
     (["alerts", "list"], examples.ALERTS, Exit.OK),
     (["alerts", "show", "5f21c09b3e7d"], examples.ALERT, Exit.OK),
     (["explain", "ACME/4711#10"], examples.EXPLANATION, Exit.OK),
@@ -160,6 +164,16 @@ def test_an_alert_shows_cause_consequences_and_who_was_told(view: View) -> None:
         "owed",
     ):
         assert expected in text
+
+
+def test_a_stock_node_shows_its_balance_and_what_is_projected(view: View) -> None:
+    told = ask(view, "stock", "show", "BOLT@LYON").output
+    for shown in ("short", "125 EA", "150 on 2026-03-01 18:00 UTC", "2026-03-11", "-75"):
+        assert shown in told
+    ask(view, "stock", "list", "--standing", "short", "--site", "LYON")
+    assert view.asked[-1] == (
+        "/v1/stock", {"standing": ["short"], "site": ["LYON"], "limit": ["100"]},
+    )  # fmt: skip
 
 
 def test_filters_reach_the_view(view: View) -> None:

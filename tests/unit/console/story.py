@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from console.cut import Message
 from schemas.codec import pack
-from schemas.facts import Fact, OrderFact, ShipmentFact
+from schemas.facts import Fact, OrderFact, ShipmentFact, split_stock_node_id
 from schemas.ledger import LINE_STATE_VERSION, LineFacts, encode_line
 from schemas.records import (
     Alert,
@@ -38,6 +38,7 @@ from schemas.records import (
     Verdict,
     encode,
 )
+from schemas.stock_records import StockStanding, StockStatus
 from schemas.ticks import StageProgress, Tick
 from schemas.units import day, millis, quantity
 
@@ -245,6 +246,22 @@ def feed(source: str, tick: int, *, blind: bool) -> Said:
     return said("feeds", source, record)
 
 
+def node(node_id: str, tick: int, standing: StockStanding) -> Said:
+    item, site = split_stock_node_id(node_id)
+    record = StockStatus(
+        node_id=node_id,
+        item=item,
+        site=site,
+        tick=tick,
+        at=at(tick),
+        standing=standing,
+        why="It lasts no longer.",
+        unit="EA",
+        on_hand=Decimal(130),
+    )
+    return said("stock-status", node_id, record)
+
+
 def letter(tick: int, offset: int = 7, *, retried: bool = False) -> Said:
     record = DeadLetter(
         id=f"shipments/0/{offset}",
@@ -308,6 +325,9 @@ def first_tick() -> list[Said]:
         *told(1, opened),
         feed("seaways", 1, blind=False),
         feed("acme-erp", 1, blind=False),
+        node("BOLT@OSLO", 1, StockStanding.SHORT),
+        node("NUT@LYON", 1, StockStanding.BLIND),
+        node("GEAR@LYON", 1, StockStanding.SHORT),
         unlinked("SEAWAYS/S-90", 1),
         letter(1),
         parked(1),
@@ -323,6 +343,7 @@ def second_tick() -> list[Said]:
         said("alerts", ALERT_ID, grown),
         *told(2, grown),
         feed("seaways", 2, blind=True),
+        node("BOLT@OSLO", 2, StockStanding.ENOUGH),
         Said("unlinked", "SEAWAYS/S-90", None, gone_at=2),
         Said("parked", "cells|0|K", None, gone_at=2),
         letter(2, retried=True),

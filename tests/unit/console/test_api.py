@@ -24,6 +24,7 @@ from console.api import Health, Readiness, create_app
 from console.database import Database
 from console.explanation import Explanation
 from console.standing import Status
+from console.stock import StockAnswer, StockNodeAnswer
 from schemas import records, ticks
 from schemas.records import AlertState, Severity
 from schemas.ticks import WORKER_STAGE, StageProgress
@@ -233,6 +234,25 @@ def test_dead_letters_keep_their_bytes(client: Client) -> None:
     assert base64.b64decode(body["key_base64"]) == b"\xffkey"
 
 
+def test_stock_nodes_come_by_need_and_are_explained(client: Client) -> None:
+    listed = client.get("/v1/stock", limit=2).body
+    assert [each["node_id"] for each in listed["stock"]] == ["GEAR@LYON", "NUT@LYON"]
+    rest = client.get("/v1/stock", after=listed["next_after"]).body
+    assert [each["node_id"] for each in rest["stock"]] == ["BOLT@OSLO"]
+    assert rest["next_after"] is None
+    found = client.get("/v1/stock", site="LYON", standing="blind").body["stock"]
+    assert [each["item"] for each in found] == ["NUT"]
+    assert client.get("/v1/stock", item="BOLT").body["stock"][0]["on_hand"] == "130"
+    node = client.get("/v1/stock/BOLT@OSLO").body["node"]
+    assert (node["standing"], node["tick"]) == ("enough", 2)
+    assert client.get("/v1/stock/X@Y").status == 404
+    explained = client.get("/v1/explain", id="GEAR@LYON").body
+    assert (explained["about"], explained["stock"]["standing"]) == ("stock node", "short")
+    assert explained["summary"].startswith("short: It lasts no longer.")
+    past = client.get("/v1/explain", id="GEAR@LYON", tick=1).body
+    assert (past["is_past"], past["stock"]) == (True, None)
+
+
 def test_feeds_come_blind_first(client: Client) -> None:
     body = client.get("/v1/feeds").body
     assert [(f["source"], f["blind"]) for f in body["feeds"]] == [
@@ -396,6 +416,8 @@ def test_a_reader_sees_one_tick_whatever_is_written_meanwhile(fresh: Any) -> Non
 ANSWERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "/v1/orders/{number}": (OrderAnswer, examples.ORDER),
     "/v1/explain": (Explanation, examples.EXPLANATION),
+    "/v1/stock": (StockAnswer, examples.STOCK),
+    "/v1/stock/{node_id}": (StockNodeAnswer, examples.STOCK_NODE),
     "/v1/alerts": (AlertsAnswer, examples.ALERTS),
     "/v1/alerts/{alert_id}": (AlertAnswer, examples.ALERT),
     "/v1/notifications": (NotificationsAnswer, examples.NOTIFICATIONS),

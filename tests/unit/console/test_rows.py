@@ -77,6 +77,7 @@ def test_a_tombstone_leaves_no_row_of_what_is_current(database: Database) -> Non
         "order-status": FIRST,
         "lines": FIRST,
         "alerts": ALERT_ID,
+        "stock-status": "BOLT@OSLO",
         "feeds": "seaways",
         "unlinked": "SEAWAYS/S-90",
         "parked": "cells|0|K",
@@ -87,6 +88,7 @@ def test_a_tombstone_leaves_no_row_of_what_is_current(database: Database) -> Non
     for name in ("alerts", "alert_accounts", "alert_rules", "alert_subjects", "unlinked", "parked"):
         assert rows[f"slipwatch_{name}"] == []
     assert rows["slipwatch_progress"] == []
+    assert [row[0] for row in rows["slipwatch_stock_nodes"]] == ["GEAR@LYON", "NUT@LYON"]
     for name in ("order_lines", "line_facts", "line_numbers"):
         assert rows[f"slipwatch_{name}"]
         assert all(row[0] != FIRST for row in rows[f"slipwatch_{name}"])

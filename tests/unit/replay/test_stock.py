@@ -91,7 +91,9 @@ def test_a_replay_says_how_each_node_stands(tmp_path: Path) -> None:
     result = run_replay(rows, ReplayOptions(network=chain, settle_days=3))
     assert result.summary.stock_nodes == 2
     assert result.summary.stock_by_standing == {"low": 1, "short": 1}
-    (short,) = (each for each in result.alerts if (each.cause_id, each.aspect) == ("GEAR@OSLO", "stock"))
+    (short,) = (
+        each for each in result.alerts if (each.cause_id, each.aspect) == ("GEAR@OSLO", "stock")
+    )
     assert short.title == "Stock of GEAR at OSLO: 3 EA missing"
     assert result.summary.subjects_by_rule["shortage_projected"] == 1
 
