@@ -88,8 +88,9 @@ class Baselines(Answer):
 class Explanation(Answer):
     """Why the system says what it says of a line, stock node, feed, alert or notification.
 
-    `order`, `baselines`, `stock` and `feed` show the present and are absent when an earlier tick is asked
-    for; verdicts, alerts and who was told are as of that tick, and `facts` those recorded by then.
+    `order`, `baselines`, `stock` and `feed` show the present and are absent when an earlier tick is
+    asked for; verdicts, alerts and who was told are as of that tick, and `facts` those recorded by
+    then.
     """
 
     as_of: AsOf
@@ -130,9 +131,8 @@ def explain(connection: Connection, asked: str, *, tick: int | None = None) -> E
         raise Ambiguous(asked, tuple(sorted(lines)))
     found = _explain_line(connection, lines[0], as_of, is_past) if lines else None
     if found is None:
-        raise NotFound(
-            f"No line, stock node, alert, notification, feed or number is known as {asked}."
-        )
+        kinds_known = "line, stock node, alert, notification, feed or number"
+        raise NotFound(f"No {kinds_known} is known as {asked}.")
     return found
 
 

@@ -77,7 +77,8 @@ COMMANDS: tuple[Listed, ...] = (
         "explain",
         "streams.cli.why",
         "Explain a line, stock node, alert, notification or feed: facts with sources, promises, "
-        "what each rule says with its figures (also why it is silent), and who was told what and when.",
+        "what each rule says with its figures (also why it is silent), and who was told what and "
+        "when.",
     ),
     Listed("unlinked", "streams.cli.answers", "List numbers that stand for no order line yet."),
     Listed("feeds", "streams.cli.answers", "List the sources of facts."),
