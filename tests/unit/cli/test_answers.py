@@ -172,7 +172,7 @@ def test_a_stock_node_shows_its_balance_and_what_is_projected(view: View) -> Non
         assert shown in told
     ask(view, "stock", "list", "--standing", "short", "--site", "LYON")
     assert view.asked[-1] == (
-        "/v1/stock", {"standing": ["short"], "site": ["LYON"], "limit": ["100"]},
+        "/v1/stock", {"standing": ["short"], "site": ["LYON"], "limit": ["50"]},
     )  # fmt: skip
 
 
