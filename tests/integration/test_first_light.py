@@ -18,6 +18,7 @@ import pytest
 from confluent_kafka import Producer
 from standardwebhooks import Webhook
 
+from schemas.topics import FACT_TOPICS
 from streams.broker.embedded import EmbeddedBroker
 from streams.metrics import METRICS
 from streams.settings import TopicSettings
