@@ -51,7 +51,8 @@ def state_of(task: KeyedTask) -> tuple[object, ...]:
     derived: tuple[object, ...] = ()
     if isinstance(task.stage, Cells):
         dependents = {k: v for k, v in task.stage._dependents.items() if v}
-        derived = (task.stage._feeds, dependents, task.stage._waiting)
+        nodes = (task.stage._nodes._known, task.stage._nodes._lines)
+        derived = (task.stage._feeds, dependents, task.stage._waiting, nodes)
     if isinstance(task.stage, Incidents):
         derived = (task.stage._findings,)
     parked = {key: task.parked.turns(key) for key in task.parked.sorted_keys()}

@@ -16,7 +16,7 @@ from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
 from tests.scenario import START, story
 
-FACT_TOPICS = ("orders", "shipments", "inventory", "heartbeats")
+FACT_TOPICS = ("orders", "shipments", "heartbeats")
 
 WORKER_MOMENTS = (
     "begin", "produce", "produced", "offsets sent", "before commit", "after commit",
