@@ -14,7 +14,8 @@ from alerts.lines import FeedState
 from alerts.nodes import NodeSummary
 from alerts.projection import Projection
 from schemas.facts import Family
-from schemas.units import QUANTITY_ONE, Day, Quantity, UtcMillis
+from schemas.units import DAY_MS, QUANTITY_ONE, Day, Quantity, UtcMillis
+from topology.calendars import day_start
 from topology.network import Network
 
 _FAMILIES = (Family.INVENTORY.value, Family.ORDERS.value, Family.SHIPMENTS.value)
@@ -66,8 +67,9 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
         return item.value_minor * quantity // QUANTITY_ONE, item.currency
 
     def starts_at(self, on: Day) -> UtcMillis:
-        """The first moment of that day at the site."""
-        return self.network.day_start(self.node.site, on)
+        """The first moment of that day at the site; in UTC for an unknown site."""
+        place = self.network.site(self.node.site)
+        return on * DAY_MS if place is None else day_start(place.zone, on)
 
     def unseen(self) -> Blind | Silence | None:
         """Why the balance may be another than was told: a source that should tell is blind, or

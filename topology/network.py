@@ -198,11 +198,6 @@ class Network:
         place = self.site(site)
         return at // (24 * HOUR_MS) if place is None else calendars.local_day(place, at)
 
-    def day_start(self, site: str | None, on: Day) -> UtcMillis:
-        """The first moment of the date at the site; in UTC for an unknown site."""
-        place = self.site(site)
-        return on * 24 * HOUR_MS if place is None else calendars.day_start(place.zone, on)
-
     def add_working_time(self, site: str | None, start: UtcMillis, duration_ms: int) -> UtcMillis:
         """`start` plus the duration counted in the site's receiving hours; an unknown site is
         always open."""
