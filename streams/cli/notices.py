@@ -61,7 +61,9 @@ def list_notifications(
                 reader.time(each["at"]),
                 styled(each["severity"], SEVERITY_STYLES),
                 escape(f"{words(each['event'])}: {each['title']}"),
-                escape("\n".join(delivery_lines(reader, each["deliveries"]))),
+                "shadow mode: nobody was told"
+                if each["shadow"]
+                else escape("\n".join(delivery_lines(reader, each["deliveries"]))),
             )
             for each in answer["notifications"]
         ),
