@@ -20,7 +20,7 @@ from schemas.facts import Fact, Family, Heartbeat
 from schemas.records import DeadLetter, Notification, R, Severity, Unlinked, decode
 from schemas.references import NumberTarget, references
 from schemas.units import UtcMillis, millis
-from streams.engine.log import Log, LogError, Partition, Record
+from streams.engine.log import Entry, Log, LogError, Partition
 from streams.published import read_published
 from streams.ranges import read_whole
 from topology import network as networks
@@ -211,18 +211,15 @@ def read_report(log: Log, since: UtcMillis | None) -> ShadowReport:
     published = [each.data for each in read_published(log, "networks")]
     feeds = networks.decode(published[-1]).feeds if published else {}
     unlinked: dict[bytes | None, Unlinked | None] = {}
-    for record in _records(log, "unlinked"):
-        value = record.value()
-        unlinked[record.key()] = None if value is None else _record(record, value, Unlinked)
+    for where, record in _records(log, "unlinked"):
+        unlinked[record.key()] = _record(where, record, Unlinked)
     gathering = Gathering(feeds, waiting_numbers(unlinked.values()), since)
-    for record in _records(log, "notifications"):
-        value = record.value()
-        if value is not None:
-            gathering.notification(_record(record, value, Notification))
-    for record in _records(log, "dead-letters"):
-        value = record.value()
-        if value is not None:
-            gathering.letter(_record(record, value, DeadLetter))
+    for where, record in _records(log, "notifications"):
+        if (told := _record(where, record, Notification)) is not None:
+            gathering.notification(told)
+    for where, record in _records(log, "dead-letters"):
+        if (letter := _record(where, record, DeadLetter)) is not None:
+            gathering.letter(letter)
     decoder = FactDecoder()
     for family in Family:
         for values in _batches(log, family.value):
@@ -231,17 +228,19 @@ def read_report(log: Log, since: UtcMillis | None) -> ShadowReport:
     return gathering.report()
 
 
-def _records(log: Log, topic: str) -> Iterator[Record]:
+def _records(log: Log, topic: str) -> Iterator[tuple[Partition, Entry]]:
     count = log.partition_counts([topic])[topic]
     if count == 0:
         raise LogError(f"there is no topic {topic}", "Run: slipwatch topics create")
     for number in range(count):
-        yield from read_whole(log, Partition(topic, number))
+        where = Partition(topic, number)
+        for record in read_whole(log, where):
+            yield where, record
 
 
 def _batches(log: Log, topic: str) -> Iterator[list[bytes | None]]:
     values: list[bytes | None] = []
-    for record in _records(log, topic):
+    for _, record in _records(log, topic):
         values.append(record.value())
         if len(values) >= FACTS_AT_ONCE:
             yield values
@@ -250,12 +249,16 @@ def _batches(log: Log, topic: str) -> Iterator[list[bytes | None]]:
         yield values
 
 
-def _record(record: Record, value: bytes, kind: type[R]) -> R:
+def _record(where: Partition, record: Entry, kind: type[R]) -> R | None:
+    """The record of that kind; None of a tombstone."""
+    value = record.value()
+    if value is None:
+        return None
     try:
         return decode(value, kind)
     except msgspec.DecodeError as error:
         raise LogError(
-            f"{record.topic()}/{record.partition()} holds what is not ours at offset "
-            f"{record.offset()}: {error}",
+            f"{where.topic}/{where.number} holds what is not ours at offset {record.offset()}: "
+            f"{error}",
             "Another program may write to it; give this installation a prefix of its own.",
         ) from error
