@@ -84,6 +84,8 @@ def resend(session: Session, notification_id: str, sink: str | None, as_json: bo
     """
     with session.log() as log:
         number, offset, found = _find(log, notification_id)
+    if found.shadow:
+        raise Refused(f"{notification_id} was made in shadow mode: nobody is told", Exit.FINDINGS)
     sinks = found.sinks if sink is None else (sink,)
     if sink is not None and sink not in found.sinks:
         raise Refused(

@@ -131,7 +131,7 @@ def test_a_retry_that_is_killed_around_its_commit_sends_nothing_twice(
             producer.commit()
 
     with pytest.raises(Killed):
-        retry_all(Dying(world.log(), commit), None, None, AT)  # type: ignore[arg-type]
+        retry_all(Dying(world.log(), commit), None, None, AT)
     done = LETTERS_PER_TRANSACTION_MAX if is_committed else 0
     found = retry_all(world.log(), None, None, AT)
     assert len(found.sent) == count - done

@@ -66,6 +66,10 @@ def test_nobody_is_told_while_it_lasts_and_its_end_is_one_summary(tmp_path: Path
             outcomes = {sent["outcome"] for each in listed for sent in each["deliveries"]}
             assert "withheld" in outcomes
             assert not receiver.requests
+            made = next(each["notification_id"] for each in listed if each["shadow"])
+            refused = command(["notifications", "resend", made], environment, tmp_path)
+            assert refused.returncode == 1
+            assert "shadow mode" in refused.stderr
 
             do("policy", "publish", "told.yaml")
             wait_until(lambda: bool(receiver.requests), worker.text)
