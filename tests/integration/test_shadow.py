@@ -66,6 +66,10 @@ def test_nobody_is_told_while_it_lasts_and_its_end_is_one_summary(tmp_path: Path
             outcomes = {sent["outcome"] for each in listed for sent in each["deliveries"]}
             assert "withheld" in outcomes
             assert not receiver.requests
+            checked = json.loads(command(["check", "--json"], environment, tmp_path).stdout)
+            (policy,) = [each for each in checked if each["what"] == "policy"]
+            assert policy["verdict"] == "note"
+            assert "nobody is told" in policy["says"]
             made = next(each["notification_id"] for each in listed if each["shadow"])
             refused = command(["notifications", "resend", made], environment, tmp_path)
             assert refused.returncode == 1
