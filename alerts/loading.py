@@ -13,6 +13,7 @@ from alerts.policy import Policy, build, complete
 from alerts.rules import RULES, Parameter, Rule
 from alerts.terms import (
     AUDIENCES,
+    FORMAT,
     OPERATIONS,
     Document,
     Materiality,
@@ -88,8 +89,10 @@ def _document(root: Section) -> Document:
         every = feeds.integer("every_hours", 0, HOURS_MAX, "hours") or 0
         grace = feeds.integer("grace_hours", 0, HOURS_MAX, "hours") or 0
         feeds.close()
+    shadow = root.flag("shadow") or False
     root.close()
     return Document(
+        format=FORMAT if shadow else Document().format,
         rules=document.rules,
         overrides=document.overrides,
         severity_by_value=document.severity_by_value,
@@ -99,6 +102,7 @@ def _document(root: Section) -> Document:
         resolve_hold_minutes=hold,
         feed_every_hours=every,
         feed_grace_hours=grace,
+        shadow=shadow,
     )
 
 

@@ -28,16 +28,23 @@ from topology.network import Network
 
 TOLD = "told"
 MUTED = "muted"
+WITHHELD = "withheld"
 NO_LONGER_CONCERNED = "no longer concerned"
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a recipient was told of one alert: the stakes, as of when, or why nothing."""
+    """What a recipient was told of one alert: the stakes, as of when, or why nothing.
+
+    `is_heard` is False while all that they would have heard of this episode was withheld, in shadow
+    mode; `summary_tick` is the tick whose summary told it.
+    """
 
     episode: int
     revision: int
     stakes: Stakes | None
     muted: str = ""
+    is_heard: bool = True
+    summary_tick: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,11 @@ def decide(  # noqa: PLR0913, PLR0917 - what was told, what is now, to whom, by 
     to it: then who now is concerned and knows nothing of it hears of it, subject to their minimum
     severity, and to all others nothing is to be said. `reaches` is False when the alert no longer
     concerns them; who was told hears that once. Without a notification a decision is made only when
-    its reason is new.
+    its reason is new. In shadow mode all of that is decided as ever, of what they would have heard;
+    what was withheld counts as never said once it is over.
     """
+    if told is not None and not told.is_heard and not policy.is_shadow:
+        told = msgspec.structs.replace(told, stakes=None, muted="", is_heard=True)
     recipient = policy.recipients.get(recipient_id)
     if told is None and (not reaches or (event is None and alert.state is AlertState.RESOLVED)):
         return Decided(None)
@@ -115,7 +125,7 @@ def decide(  # noqa: PLR0913, PLR0917 - what was told, what is now, to whom, by 
             consequences=(),
             consequence_count=0,
         )
-    letter = _Letter(alert, recipient_id, recipient, network, now, tick)
+    letter = _Letter(alert, recipient_id, recipient, network, now, tick, policy.is_shadow)
     if recipient is None:
         return letter.mute(None, None if told is None else told.muted, "no longer a recipient")
     was_told = told is not None and told.stakes is not None
@@ -124,7 +134,10 @@ def decide(  # noqa: PLR0913, PLR0917 - what was told, what is now, to whom, by 
             return letter.mute(None, None if told is None else told.muted, "never told of it")
         return letter.tell(None, Event.RESOLVED, "resolved" if reaches else NO_LONGER_CONCERNED)
     stakes = stakes_of(alert)
-    now_told = Told(alert.episode, alert.revision, stakes)
+    is_heard = not policy.is_shadow or (
+        was_told and told is not None and told.is_heard and told.episode == alert.episode
+    )
+    now_told = Told(alert.episode, alert.revision, stakes, is_heard=is_heard)
     if told is None or told.stakes is None or told.episode != alert.episode:
         if severity_rank(alert.severity) < severity_rank(recipient.minimum_severity):
             muted = Told(alert.episode, alert.revision, None, "below minimum severity")
@@ -153,6 +166,7 @@ class _Letter:
     network: Network
     now: UtcMillis
     tick: int
+    is_shadow: bool
 
     def mute(self, told: Told | None, muted_before: str | None, reason: str) -> Decided:
         """Nothing is sent; said once for each reason."""
@@ -161,9 +175,10 @@ class _Letter:
         return Decided(told, None, self._decision(MUTED, reason, None))
 
     def tell(self, told: Told | None, event: Event, reason: str) -> Decided:
-        """A notification goes out."""
+        """A notification goes out, or, in shadow mode, would have gone out."""
         notification = self._notification(event, reason)
-        decision = self._decision(TOLD, reason, notification.notification_id)
+        what = WITHHELD if self.is_shadow else TOLD
+        decision = self._decision(what, reason, notification.notification_id)
         return Decided(told, notification, decision)
 
     def _decision(self, what: str, reason: str, notification_id: str | None) -> Decision:
@@ -187,11 +202,12 @@ class _Letter:
         life = f"{alert.alert_id}|{millis(alert.opened_at)}|{alert.episode}|{alert.revision}"
         identity = f"{self.recipient_id}|{life}|{self.tick}|{event}"
         is_theirs = reason != NO_LONGER_CONCERNED
+        sinks = self.recipient.sinks if self.recipient else ()
         return Notification(
             notification_id=blake2b(identity.encode(), digest_size=12).hexdigest(),
             recipient=self.recipient_id,
             audience=self.recipient.audience if self.recipient else "",
-            sinks=self.recipient.sinks if self.recipient else (),
+            sinks=() if self.is_shadow else sinks,
             tick=self.tick,
             at=instant(self.now),
             event=event,
@@ -203,4 +219,6 @@ class _Letter:
             text=texts.notification_text(alert, event, self.network, is_theirs),
             next_step=alert.next_step,
             alert=alert,
+            shadow=self.is_shadow,
+            withheld_sinks=sinks if self.is_shadow else (),
         )

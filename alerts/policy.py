@@ -129,6 +129,11 @@ class Policy:
         return self.document.retention.link_retention_days
 
     @property
+    def is_shadow(self) -> bool:
+        """Whether everything runs and nobody is told."""
+        return self.document.shadow
+
+    @property
     def materiality(self) -> Materiality:
         """What makes a change worth telling."""
         return self.document.materiality

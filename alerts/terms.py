@@ -7,8 +7,10 @@ import msgspec
 from schemas.records import Severity
 from schemas.units import DAY_MS, Day, UtcMillis, calendar_date
 
-FORMAT = 1
-"""Version of the published form. A reader takes any up to its own and refuses a later one."""
+FORMAT = 2
+"""Version of the published form. A reader takes any up to its own and refuses a later one. A policy
+is published in the first form that says all of it: 2 is for `shadow`, which a release that does not
+know it must not pass over."""
 
 OPERATIONS = "operations"
 ACCOUNT_MANAGER = "account_manager"
@@ -102,7 +104,7 @@ class ValueSeverity(Entity, frozen=True, kw_only=True):
 class Document(Entity, frozen=True, kw_only=True):
     """All of a policy as it is published."""
 
-    format: int = FORMAT
+    format: int = 1
     rules: tuple[RuleSettings, ...] = ()
     overrides: tuple[Override, ...] = ()
     severity_by_value: tuple[ValueSeverity, ...] = ()
@@ -112,3 +114,4 @@ class Document(Entity, frozen=True, kw_only=True):
     resolve_hold_minutes: int = 0
     feed_every_hours: int = 0
     feed_grace_hours: int = 0
+    shadow: bool = False

@@ -197,7 +197,7 @@ class Delivery(Answer):
 
 
 class Told(Answer):
-    """Who was told of an alert, or was not and why: `what` is told, muted or held."""
+    """Who was told of an alert, or was not and why: `what` is told, muted or withheld."""
 
     tick: int
     at: dt.datetime
@@ -234,7 +234,7 @@ class FeedStatus(Answer):
 
 
 class NotificationLine(Answer):
-    """A notification and how its deliveries stand."""
+    """A notification and how its deliveries stand; of one made in shadow mode there are none."""
 
     notification_id: str
     recipient: str
@@ -249,6 +249,7 @@ class NotificationLine(Answer):
     title: str
     text: str
     next_step: str
+    shadow: bool
     deliveries: tuple[Delivery, ...]
 
 

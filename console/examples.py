@@ -146,6 +146,7 @@ _NOTIFICATION: Json = {
     "title": "1 line expected 3 days after its promise",
     "text": "ACME/4711#10: expected on 9 March, promised for 6 March.",
     "next_step": "Ask SEAWAYS for an earlier arrival, or tell ACME the new date.",
+    "shadow": False,
     "deliveries": [_DELIVERY],
 }
 _VERDICT: Json = {

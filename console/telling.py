@@ -14,8 +14,8 @@ from console.reading import answer, cursor, encode_cursor, read_as_of, read_reco
 from schemas import records
 from schemas.units import millis
 
-DELIVERED = "delivered"
-"""The outcome of a receipt that ends what is owed; after any other the sink still owes."""
+SETTLED = ("delivered", "withheld")
+"""The outcomes of a receipt that end what is owed; after any other the sink still owes."""
 
 
 def list_notifications(
@@ -68,7 +68,7 @@ def who_was_told(
 
 
 def owed_notifications() -> Select[Any]:
-    """The ids of notifications that some sink has not delivered."""
+    """The ids of notifications that some sink has not delivered, nor withheld in shadow mode."""
     sink, receipt = tables.notification_sinks.c, tables.receipts.c
     return (
         select(sink.notification_id)
@@ -78,7 +78,7 @@ def owed_notifications() -> Select[Any]:
                 and_(
                     receipt.notification_id == sink.notification_id,
                     receipt.sink == sink.sink,
-                    receipt.outcome == DELIVERED,
+                    receipt.outcome.in_(SETTLED),
                 ),
             )
         )

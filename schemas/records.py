@@ -231,7 +231,7 @@ class Decision(Record, frozen=True, kw_only=True):
     kind `verdicts`: subject is a line or feed, `verdicts` those that changed at this tick;
     kind `alert`: subject is an alert id, `what` one of opened, updated, resolved, reopened;
     kind `notice`: subject is an alert id, `recipient` who was (not) told, `what` one of told,
-    muted, held, and `reason` why.
+    muted, withheld (in shadow mode they would have been told), and `reason` why.
     """
 
     subject: str
@@ -251,7 +251,10 @@ class Decision(Record, frozen=True, kw_only=True):
 class Notification(Record, frozen=True, kw_only=True):
     """Topic `notifications`, key: recipient. Something one recipient is to be told.
 
-    `notification_id` is stable: whoever receives it twice may drop the second.
+    `notification_id` is stable: whoever receives it twice may drop the second. One made in shadow
+    mode names no sinks, so that nobody is told; `shadow` says so, and `withheld_sinks` which they
+    would have been. `event` is opened, updated, resolved, reopened, or `summary`: all that is open,
+    of which `alert` is the worst.
     """
 
     notification_id: str
@@ -269,6 +272,8 @@ class Notification(Record, frozen=True, kw_only=True):
     text: str
     next_step: str
     alert: Alert
+    shadow: bool = False
+    withheld_sinks: tuple[str, ...] = ()
 
 
 class Receipt(Record, frozen=True, kw_only=True):

@@ -25,10 +25,12 @@ REQUEST_DETAIL = "asked for anew; notification at offset "
 
 
 class DeliveryOutcome(enum.StrEnum):
-    """What a receipt says. `requested`: a person asked to try a parked one anew."""
+    """What a receipt says. `requested`: a person asked to try a parked one anew; `withheld`: it was
+    owed when shadow mode began, and nobody will be told."""
 
     DELIVERED = "delivered"
     PARKED = "parked"
+    WITHHELD = "withheld"
     REQUESTED = "requested"
 
 

@@ -163,6 +163,11 @@ OLDEST_UNDELIVERED = MetricSpec(
     Kind.GAUGE,
     "How long this worker has known the oldest notification without a receipt; 0 without one.",
 )
+SHADOW = MetricSpec(
+    "slipwatch_shadow_mode",
+    Kind.GAUGE,
+    "1 while the policy says that nobody is told.",
+)
 UNREADABLE_NOTIFICATIONS = MetricSpec(
     "slipwatch_unreadable_notifications_total",
     Kind.COUNTER,
@@ -195,6 +200,7 @@ METRICS: tuple[MetricSpec, ...] = (
     DELIVERY_SECONDS,
     UNDELIVERED,
     OLDEST_UNDELIVERED,
+    SHADOW,
     UNREADABLE_NOTIFICATIONS,
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from alerts.policy import Policy
 from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
 from schemas.facts import Fact
@@ -64,9 +65,15 @@ class World:
         """What was sent can be read."""
 
     def publish(self, network: Network) -> None:
+        self._publish("networks", network.version, encode(network))
+
+    def publish_policy(self, policy: Policy) -> None:
+        self._publish("policies", policy.version, policy.to_bytes())
+
+    def _publish(self, topic: str, version: str, data: bytes) -> None:
         epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-        for key, value in split(Publication(network.version, encode(network), epoch)):
-            self.send_raw("networks", key, value, 0)
+        for key, value in split(Publication(version, data, epoch)):
+            self.send_raw(topic, key, value, 0)
         self.flush()
 
     def read(self, topic: str) -> list[tuple[int, bytes | None, bytes | None]]:

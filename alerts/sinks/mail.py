@@ -1,9 +1,9 @@
 """E-mail over SMTP: each notification one message, as text and as HTML, to one address.
 
 A message's id follows from the notification's, so that a mailbox that gets it twice can drop one;
-all messages of one episode of an alert refer to one thread. Times of the alert are shown in the
-reader's zone. One address, not several: a server that takes a message for some of them only would
-leave no true answer to whether it was delivered.
+all messages of one episode of an alert refer to one thread, a summary of many to none. Times of the
+alert are shown in the reader's zone. One address, not several: a server that takes a message for
+some of them only would leave no true answer to whether it was delivered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 import aiosmtplib
 
 from alerts.sinks.sink import Permanent, Recoverable
-from schemas.records import Alert, Notification
+from alerts.summary import SUMMARY
+from schemas.records import Notification
 
 TIMEOUT_S = 10.0
 """How long each step of talking to the server may take."""
@@ -126,7 +127,8 @@ def message(
     mail["Subject"] = _subject(notification)
     mail["Date"] = format_datetime(sent_at)
     mail["Message-ID"] = _message_id(notification.notification_id, server.domain)
-    mail["References"] = _message_id(f"{alert.alert_id}/{alert.episode}", server.domain)
+    if notification.event != SUMMARY:
+        mail["References"] = _message_id(f"{alert.alert_id}/{alert.episode}", server.domain)
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content("\n".join(_text(notification, zone)))
     mail.add_alternative(_page(notification, zone), subtype="html")
@@ -148,8 +150,17 @@ def _message_id(name: str, domain: str) -> str:
     return f"<{hashlib.sha256(name.encode()).hexdigest()[:40]}@{domain}>"
 
 
-def _figures(alert: Alert, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
-    """How bad it is and when, as a label and what belongs to it."""
+def _about(notification: Notification) -> str:
+    """Which alert it is about: of a summary, which tells of many, the worst."""
+    name = "Worst alert" if notification.event == SUMMARY else "Alert"
+    return f"{name} {notification.alert.alert_id}"
+
+
+def _figures(notification: Notification, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
+    """How bad it is and when, as a label and what belongs to it; nothing of a summary."""
+    alert = notification.alert
+    if notification.event == SUMMARY:
+        return
     yield "Severity", alert.severity.value
     for label, at in (
         ("Due", alert.due_at),
@@ -166,10 +177,10 @@ def _text(notification: Notification, zone: ZoneInfo) -> Iterator[str]:
     yield ""
     yield notification.text
     yield ""
-    for label, said in _figures(notification.alert, zone):
+    for label, said in _figures(notification, zone):
         yield f"{label}: {said}"
     yield ""
-    yield f"Alert {notification.alert.alert_id}"
+    yield _about(notification)
 
 
 def _page(notification: Notification, zone: ZoneInfo) -> str:
@@ -181,7 +192,7 @@ def _page(notification: Notification, zone: ZoneInfo) -> str:
         said.append(f"<p>{tell(line)}</p>" if item == line else f"<li>{tell(item)}</li>")
     rows = [
         f"<tr><th align='left'>{tell(label)}</th><td>{tell(value)}</td></tr>"
-        for label, value in _figures(notification.alert, zone)
+        for label, value in _figures(notification, zone)
     ]
     return "\n".join(
         (
@@ -191,7 +202,7 @@ def _page(notification: Notification, zone: ZoneInfo) -> str:
             "<table cellpadding='4'>",
             *rows,
             "</table>",
-            f"<p>Alert {tell(notification.alert.alert_id)}</p></body></html>",
+            f"<p>{tell(_about(notification))}</p></body></html>",
             "",
         )
     )

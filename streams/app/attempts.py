@@ -25,6 +25,9 @@ DELIVERIES_AT_ONCE_PER_SINK = 16
 """A slow webhook is called for at most so many recipients at once; each has its own limit."""
 LOG_RETRY_SECONDS_MIN = 0.5
 LOG_RETRY_SECONDS_MAX = 30.0
+POLICY_LOOK_SECONDS = 1.0
+POLICY_WAIT_SECONDS = 0.1
+"""Between two looks at whether the policy has been read, when a worker starts."""
 
 DELIVERY_FAILED = "delivery_failed"
 DELIVERY_PARKED = "delivery_parked"
@@ -50,13 +53,15 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """What the desk has of the world: `now` for receipts, `chance` in [0, 1) for waits."""
+    """What the desk has of the world: `now` for receipts, `chance` in [0, 1) for waits, `is_shadow`
+    for whether nobody is to be told, None while that is not known."""
 
     source: OwedLog
     store: Checkpoints
     write_receipt: WriteReceipt
     now: Callable[[], dt.datetime]
     chance: Callable[[], float]
+    is_shadow: Callable[[], bool | None]
 
 
 class Attempts:
@@ -81,13 +86,17 @@ class Attempts:
         return await self._confirm(number, receipt)
 
     async def _deliver(self, lane: Lane, owed: Owed) -> Receipt:
-        """Try until it is delivered, refused for good, or has failed too often."""
+        """Try until it is delivered, refused for good, or has failed too often, or until nobody is
+        to be told."""
         notification = owed.notification
         sink = self._sinks.get(lane.sink)
         if sink is None:
             return self._receipt(lane, owed, DeliveryOutcome.PARKED, 0, "no such sink here")
         failures = 0
         while True:
+            if await self._is_shadow():
+                why = "shadow mode: nobody is told"
+                return self._receipt(lane, owed, DeliveryOutcome.WITHHELD, failures, why)
             began = time.monotonic()
             try:
                 async with (
@@ -110,11 +119,23 @@ class Attempts:
                 if is_last:
                     return self._receipt(lane, owed, DeliveryOutcome.PARKED, failures, why)
                 asked = error.retry_after_s if isinstance(error, Recoverable) else None
-                await asyncio.sleep(max(self._backoff(failures), asked or 0.0))
+                await self._pause(max(self._backoff(failures), asked or 0.0))
             else:
                 seconds = time.monotonic() - began
                 self._metrics.observe(metrics.DELIVERY_SECONDS, seconds, sink=lane.sink)
                 return self._receipt(lane, owed, DeliveryOutcome.DELIVERED, failures + 1, "")
+
+    async def _is_shadow(self) -> bool:
+        """Whether nobody is to be told; waits until that is known."""
+        while (is_shadow := self._ports.is_shadow()) is None:  # noqa: ASYNC110 - a thread sets it
+            await asyncio.sleep(POLICY_WAIT_SECONDS)
+        return is_shadow
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt, not beyond the beginning of shadow mode."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._ports.is_shadow():  # noqa: ASYNC110
+            await asyncio.sleep(min(left, POLICY_LOOK_SECONDS))
 
     def _receipt(
         self, lane: Lane, owed: Owed, outcome: DeliveryOutcome, attempts: int, detail: str

@@ -79,6 +79,7 @@ class DeliveryDesk:
         self._queued_max = settings.queued_per_recipient_max
         self._source = ports.source
         self._store = ports.store
+        self._is_shadow = ports.is_shadow
         self._attempts = Attempts(settings, sinks, ports, kept)
         self._metrics = kept
         self._failed = failed
@@ -132,7 +133,7 @@ class DeliveryDesk:
         return all(desk.ledger is not None for desk in self._desks.values())
 
     def update_gauges(self) -> None:
-        """Set the gauges of what is owed."""
+        """Set the gauges of what is owed, and of whether anybody is told."""
         held = [
             owed.seen_at
             for desk in self._desks.values()
@@ -142,6 +143,7 @@ class DeliveryDesk:
         self._metrics.set(metrics.UNDELIVERED, len(held))
         age = time.monotonic() - min(held) if held else 0.0
         self._metrics.set(metrics.OLDEST_UNDELIVERED, age)
+        self._metrics.set(metrics.SHADOW, float(self._is_shadow() is True))
 
     # One partition.
 

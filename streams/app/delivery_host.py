@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
@@ -52,6 +52,7 @@ class DeliveryHost(Service):
         source: Log,
         clock: Clock,
         kept: Metrics,
+        is_shadow: Callable[[], bool | None],
     ) -> None:
         self.failure: BaseException | None = None
         self._sinks = sinks
@@ -69,6 +70,7 @@ class DeliveryHost(Service):
             now=lambda: instant(clock.now()),
             # Jitter only; nothing that anyone reads depends on it.
             chance=random.random,
+            is_shadow=is_shadow,
         )
         self.desk = DeliveryDesk(settings.delivery, sinks, ports, kept, self._failed)
         self._add_agents(app)

@@ -125,7 +125,13 @@ class _WorkerProcess:
         self._app = make_app(settings, self._loop)
         self._delivery = (
             DeliveryHost(
-                self._app, settings, sinks, kafka_log(settings), options.clock, self._metrics
+                self._app,
+                settings,
+                sinks,
+                kafka_log(settings),
+                options.clock,
+                self._metrics,
+                lambda: self._engine.control.is_shadow,
             )
             if settings.delivery.enabled
             else None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
+from alerts.policy import Policy, PolicyFormatError
 from streams.broker.topics import BrokerUnreachable, TopicAdmin, TopicsNotAnswered, TopicState
 from streams.cli.session import Session, finish, json_option, pass_session, print_json
 from streams.cli.view_client import ViewClient, ViewSaysNo, ViewUnreachable
@@ -132,7 +133,23 @@ def _published(session: Session, what: str, topic: str, publish: str) -> Checked
         )
         return Checked(what, Verdict.NOTE, says, publish)
     newest = versions[-1]
-    return Checked(what, Verdict.OK, f"{newest.version}, of {newest.published_at.isoformat()}")
+    says = f"{newest.version}, of {newest.published_at.isoformat()}"
+    return _policy(newest.data, says) if what == "policy" else Checked(what, Verdict.OK, says)
+
+
+def _policy(data: bytes, says: str) -> Checked:
+    try:
+        is_shadow = Policy.from_bytes(data).is_shadow
+    except PolicyFormatError as error:
+        return Checked("policy", Verdict.PROBLEM, f"{says}: {error}")
+    if not is_shadow:
+        return Checked("policy", Verdict.OK, says)
+    return Checked(
+        "policy",
+        Verdict.NOTE,
+        f"{says}; shadow mode: nobody is told",
+        "slipwatch shadow report says what they would be; `shadow: false` in the policy ends it",
+    )
 
 
 def _view(session: Session) -> Checked:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
-from collections.abc import Iterator
 
 import click
 from rich.markup import escape
 
-from schemas.records import DeadLetter, encode
 from schemas.units import instant
 from streams.cli.answers import LIMIT, print_end
 from streams.cli.display import Reader, asks_view, print_fields, print_table
-from streams.cli.session import console, finish, print_json
-from streams.cli.view_client import Answer, quoted
+from streams.cli.session import (
+    Refused,
+    Session,
+    console,
+    finish,
+    json_option,
+    pass_session,
+    print_json,
+)
+from streams.cli.view_client import quoted
 from streams.engine.clock import WallClock
 from streams.exits import Exit
-from streams.sending import Outgoing, Sender
-
-DEAD_LETTERS = "dead-letters"
-PAGE = 100
+from streams.letters import retry_all, retry_named
 
 
 @click.group("dead-letters")
@@ -104,85 +106,36 @@ def show_letter(
 @click.option("--all", "every", is_flag=True, help="All that were not sent again yet.")
 @click.option("--source", help="With --all: only this source's.")
 @click.option("--reason", help="With --all: only those refused for this.")
-@asks_view
+@json_option
+@pass_session
 def retry(
-    reader: Reader,
-    /,
+    session: Session,
     letter_ids: tuple[str, ...],
     every: bool,
     source: str | None,
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Send the original bytes again to the topic that they came from, and mark them so.
+    """Send the original records again to the topic that they came from, and mark them so.
 
-    Both happen in one transaction. What is refused again becomes a new dead letter. One that was
-    sent again already is left alone.
+    Both happen in one transaction, and what is marked is read from the broker: each record is sent
+    once, also when a retry is ended half-way and begun anew. What is refused again becomes an open
+    dead letter again. Ends with code 1 where nothing was to be sent or something cannot be sent.
     """
     if bool(letter_ids) == every:
         raise click.UsageError("name dead letters, or say --all")
-    chosen = letter_ids or tuple(_open_letters(reader, source, reason))
-    sender = Sender(reader.session.settings)
     at = instant(WallClock().now())
-    sent, skipped = [], []
-    for letter_id in chosen:
-        letter = reader.view.get(f"/v1/dead-letters/{quoted(letter_id)}")["dead_letter"]
-        if letter["retried_at"]:
-            skipped.append(letter_id)
-            continue
-        if letter["value_bytes"] is not None:
-            place = f"{letter['topic']}/{letter['partition']} at offset {letter['offset']}"
-            raise click.ClickException(
-                f"{letter_id} holds only the beginning of {letter['value_bytes']} bytes; the whole "
-                f"record lies on {place}"
-            )
-        sender.send_together(_marked(letter, at))
-        sent.append(letter_id)
+    with session.log() as log:
+        found = retry_all(log, source, reason, at) if every else retry_named(log, letter_ids, at)
+    if found.unknown:
+        raise Refused(f"there is no dead letter {', '.join(found.unknown)}", Exit.FINDINGS)
     if as_json:
-        print_json({"sent": sent, "skipped": skipped})
+        print_json(found)
     else:
-        console().print(f"{len(sent)} sent again, {len(skipped)} had been sent again before.")
-    if not chosen:
-        finish(Exit.FINDINGS)
-
-
-def _open_letters(reader: Reader, source: str | None, reason: str | None) -> Iterator[str]:
-    after: str | None = None
-    while True:
-        page = reader.view.get(
-            "/v1/dead-letters",
-            source=source,
-            reason=reason,
-            retried=False,
-            limit=PAGE,
-            after=after,
+        for each in found.unsendable:
+            console().print(f"{escape(each.id)} cannot be sent: {escape(each.why)}.")
+        console().print(
+            f"{len(found.sent)} sent again, {len(found.skipped)} had been sent again before."
         )
-        yield from (each["id"] for each in page["dead_letters"])
-        after = page["next_after"]
-        if after is None:
-            return
-
-
-def _marked(letter: Answer, at: dt.datetime) -> tuple[Outgoing, Outgoing]:
-    """The original record, and the dead letter as one that was sent again at the time."""
-    key = base64.b64decode(letter["key_base64"]) if letter["key_base64"] else None
-    value = base64.b64decode(letter["value_base64"])
-    marked = DeadLetter(
-        id=letter["id"],
-        topic=letter["topic"],
-        partition=letter["partition"],
-        offset=letter["offset"],
-        reason=letter["reason"],
-        error=letter["error"],
-        tick=letter["tick"],
-        at=dt.datetime.fromisoformat(letter["at"]),
-        source=letter["source"],
-        event_id=letter["event_id"],
-        key_bytes=key,
-        value=value,
-        retried_at=at,
-    )
-    return (
-        Outgoing(letter["topic"], None, key, value),
-        Outgoing(DEAD_LETTERS, None, letter["id"].encode(), encode(marked)),
-    )
+    if found.unsendable or not (found.sent or found.skipped):
+        finish(Exit.FINDINGS)

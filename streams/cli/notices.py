@@ -61,7 +61,9 @@ def list_notifications(
                 reader.time(each["at"]),
                 styled(each["severity"], SEVERITY_STYLES),
                 escape(f"{words(each['event'])}: {each['title']}"),
-                escape("\n".join(delivery_lines(reader, each["deliveries"]))),
+                "shadow mode: nobody was told"
+                if each["shadow"]
+                else escape("\n".join(delivery_lines(reader, each["deliveries"]))),
             )
             for each in answer["notifications"]
         ),
@@ -82,6 +84,8 @@ def resend(session: Session, notification_id: str, sink: str | None, as_json: bo
     """
     with session.log() as log:
         number, offset, found = _find(log, notification_id)
+    if found.shadow:
+        raise Refused(f"{notification_id} was made in shadow mode: nobody is told", Exit.FINDINGS)
     sinks = found.sinks if sink is None else (sink,)
     if sink is not None and sink not in found.sinks:
         raise Refused(

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from alerts.policy import DEFAULT, Policy
 from alerts.texts import counted
 from schemas.codec import FactDecoder
 from schemas.facts import Family
+from schemas.parquet import parquet
 from schemas.records import Alert
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, UtcMillis, iso, millis
 from streams.cli.display import SEVERITY_STYLES, money, print_table, styled, words
@@ -91,7 +92,7 @@ class Step(click.ParamType):
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write every alert to this file, as JSON lines.",
+    help="Write every alert to this file: Parquet if it ends in .parquet, else JSON lines.",
 )
 @click.option(
     "--report",
@@ -132,9 +133,9 @@ def replay(session: Session, /, files: tuple[Path, ...], *, as_json: bool, **how
     except (FileError, ReplayTooLarge) as error:
         raise Refused(str(error), Exit.FINDINGS) from error
     if how["output"] is not None:
-        _write(how["output"], (msgspec.json.encode(alert) for alert in result.alerts))
+        _write(how["output"], _alerts_file(how["output"], result.alerts))
     if how["report"] is not None:
-        _write(how["report"], _report_lines(result))
+        _write(how["report"], (line + b"\n" for line in _report_lines(result)))
     if as_json:
         print_json(result.summary)
     else:
@@ -233,11 +234,20 @@ def _report_lines(result: ReplayResult) -> Iterator[bytes]:
         yield msgspec.json.encode({"rejected": False} | dataclasses.asdict(note))
 
 
-def _write(file: Path, lines: Iterator[bytes]) -> None:
+def _alerts_file(file: Path, alerts: Sequence[Alert]) -> Iterator[bytes]:
+    """The bytes of the file of alerts, in the format that its name says."""
+    if file.suffix.lower() == ".parquet":
+        yield parquet(alerts, Alert)
+        return
+    for alert in alerts:
+        yield msgspec.json.encode(alert) + b"\n"
+
+
+def _write(file: Path, parts: Iterator[bytes]) -> None:
     try:
         with file.open("wb") as out:
-            for line in lines:
-                out.write(line + b"\n")
+            for part in parts:
+                out.write(part)
     except OSError as error:
         raise Refused(f"{file}: cannot be written: {error.strerror}", Exit.FINDINGS) from error
 

@@ -98,6 +98,11 @@ COMMANDS: tuple[Listed, ...] = (
         "List and show records that could not be used, and send them again after a fix.",
     ),
     Listed(
+        "shadow",
+        "streams.cli.shadow",
+        "Say what would have been told while nobody is, and how good the feeds are.",
+    ),
+    Listed(
         "check",
         "streams.cli.checks",
         "Check configuration, broker, topics, network, policy and view; say what to do about each.",

@@ -98,6 +98,7 @@ class Control:
         self._assemblers = {NETWORKS.topic: Assembler(), POLICIES.topic: Assembler()}
         self.latest_network = ""
         self.latest_policy = ""
+        self._is_read = False
         self.tick: Tick | None = None
         self.progress: dict[str, StageProgress] = {}
         self.changed = threading.Event()
@@ -115,6 +116,7 @@ class Control:
         self._reader.assign(begins)
         self.tick = last_tick(self._log, timeout_s)
         self.sync(timeout_s)
+        self._is_read = True
 
     def close(self) -> None:
         """Lets go of the reader."""
@@ -129,6 +131,11 @@ class Control:
     def policy(self, version: str) -> Policy | None:
         """The policy of that version, if it was published."""
         return self._policies.get(version)
+
+    @property
+    def is_shadow(self) -> bool | None:
+        """Whether the policy that was published last tells nobody; None until that is known."""
+        return self._policies[self.latest_policy].is_shadow if self._is_read else None
 
     def progress_of(self, stage: str, partition: Partition) -> StageProgress | None:
         """Where a stage's partition stands."""

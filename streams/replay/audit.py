@@ -20,6 +20,7 @@ from streams.engine.flow import LAST_STAGE
 from streams.engine.local import LocalEngine
 from streams.engine.log import Entry, Log, LogError, Partition
 from streams.engine.recorded import copy_of, read_committed
+from streams.letters import DEAD_LETTERS, is_mark
 
 AUDITED_TOPICS = (
     "order-status",
@@ -124,14 +125,15 @@ def audit(log: Log, on_tick: Callable[[int, int], None] | None = None) -> Audit:
 
 
 def written(log: Log, topics: Iterable[str]) -> Iterable[tuple[int, Written]]:
-    """Every committed record of the topics and the tick that wrote it, of each partition in
-    order."""
+    """Every committed record of the topics and the tick that wrote it, of each partition in order,
+    but for the marks of dead letters that were sent again, which people write."""
     for topic in topics:
         count = log.partition_counts([topic])[topic]
         partitions = [Partition(topic, number) for number in range(count)]
         for where, record in read_committed(log, partitions):
-            said = Written(topic, where.number, record.key(), record.value())
-            yield _tick_of(record), said
+            value = record.value()
+            if topic != DEAD_LETTERS or not is_mark(value):
+                yield _tick_of(record), Written(topic, where.number, record.key(), value)
 
 
 def _finished(log: Log) -> int:

@@ -24,6 +24,8 @@ from streams.stages.store import Store
 
 LINE = "L"
 NUMBER = "N"
+REFUSED_FACT = "facts"
+"""What stands for the topic in the dead letter of a fact that passed intake."""
 STATE_VERSION = 1
 
 
@@ -200,7 +202,7 @@ def refuse(key: str, body: bytes, reason: str, error: str, tick: TickContext, ou
     fact = unpack(body)
     letter = DeadLetter(
         id=f"{key}/{fact.source}/{fact.event_id}",
-        topic="facts",
+        topic=REFUSED_FACT,
         partition=-1,
         offset=-1,
         reason=reason,

@@ -37,7 +37,7 @@ def misunderstood(words: list[str]) -> str | None:
                 return word
             command = found
         elif word.startswith("--"):
-            names = {name for option in command.params for name in option.opts}
+            names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
             if word.split("=", maxsplit=1)[0] not in {*names, "--help"}:
                 return word
     return None

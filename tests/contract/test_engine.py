@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
-from schemas.records import DeadLetter, Parked, decode
+from alerts import policy as policies
+from alerts.summary import SUMMARY
+from alerts.terms import FORMAT
+from schemas.records import DeadLetter, Notification, Parked, decode
 from schemas.ticks import Tick
 from schemas.units import DAY_MS, HOUR_MS, millis
 from streams.engine.clock import ManualClock
@@ -112,6 +116,34 @@ def test_a_new_network_in_mid_stream_with_two_workers_merges_and_splits_cells(
             until(lambda at=at: at_rest(world, at), f"the tick at {at} is done")  # type: ignore[misc]
     assert len({tick.network for tick in ticks_of(world)}) == 2
     check(world)
+
+
+def test_shadow_mode_begins_and_ends_with_two_workers_in_mid_stream(world: World) -> None:
+    clock = ManualClock(START)
+    world.publish(network())
+    document = policies.DEFAULT.document
+    shadow = msgspec.structs.replace(document, format=FORMAT, shadow=True)
+
+    def told() -> list[Notification]:
+        found = [
+            decode(value, Notification) for _, _, value in world.read("notifications") if value
+        ]
+        return sorted(found, key=lambda each: each.tick)
+
+    with running(world.worker("one", clock), world.worker("two", clock, keys_per_chunk=2)):
+        for index, (at, facts) in enumerate(by_tick(story(17))[:14]):
+            if index in (4, 11):
+                world.publish_policy(policies.build(shadow if index == 4 else document))
+            world.send(facts)
+            clock.set(at)
+            until(lambda at=at: at_rest(world, at), f"the tick at {at} is done")  # type: ignore[misc]
+    check(world)
+    withheld = [each for each in told() if each.shadow]
+    assert withheld
+    assert not any(each.sinks for each in withheld)
+    (summary,) = [each for each in told() if each.event == SUMMARY]
+    assert summary.tick > withheld[-1].tick
+    assert [each for each in told() if each.tick == summary.tick] == [summary]
 
 
 def test_a_worker_that_ends_is_followed_by_one_that_restores_its_state(world: World) -> None:

@@ -244,11 +244,12 @@ def _check_dead_letters(environment: dict[str, str], directory: Path, place: Pla
     assert base64.b64decode(body["key_base64"]) == b"a key"
 
     retried = command(["dead-letters", "retry", "--all", "--json"], environment, directory)
-    assert json.loads(retried.stdout) == {"sent": [first], "skipped": []}
+    nothing: dict[str, list[str]] = {"sent": [], "skipped": [], "unsendable": [], "unknown": []}
+    assert json.loads(retried.stdout) == nothing | {"sent": [first]}
     wait_until(lambda: len(letters()) == 2)
     wait_until(lambda: [each["id"] for each in letters("--retried")] == [first])
     again = command(["dead-letters", "retry", first, "--json"], environment, directory)
-    assert json.loads(again.stdout) == {"sent": [], "skipped": [first]}
+    assert json.loads(again.stdout) == nothing | {"skipped": [first]}
 
 
 def _check_pages(worker: Process) -> None:

@@ -16,10 +16,13 @@ import msgspec
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from alerts import summary
+from alerts.policy import DEFAULT
 from alerts.sinks import MailSink, Permanent, Recoverable
-from schemas.records import Notification
+from schemas.records import Notification, Severity
 from tests.contract.test_sinks import NOTIFICATION
 from tests.postbox import SENDER, Postbox, serving
+from tests.unit.alerts import scene
 
 OSLO = ZoneInfo("Europe/Oslo")
 SENT_AT = dt.datetime(2026, 3, 4, 8, 1, tzinfo=dt.UTC)
@@ -87,6 +90,28 @@ def test_what_is_sent_twice_has_one_id_and_one_alert_is_one_thread() -> None:
     assert ids[0] == ids[1] != ids[2]
     assert len({mail["References"] for mail in postbox.taken}) == 1
     assert postbox.taken[2]["Subject"] == f"Resolved: {NOTIFICATION.title}"
+
+
+def test_a_summary_lists_what_is_open_and_is_about_no_one_alert() -> None:
+    alert = NOTIFICATION.alert
+    minor = msgspec.structs.replace(
+        alert, alert_id="aaaaaaaaaaaa", severity=Severity.INFO, title="A smaller thing"
+    )
+    gathered = summary.opened(summary.opened(summary.Summary(), minor), alert)
+    sent = summary.notification(gathered, DEFAULT.recipients["operations"], 9, scene.START_AT)
+    assert sent is not None
+    postbox = Postbox()
+    assert deliver(postbox, sent) is None
+    (mail,) = postbox.taken
+    assert mail["Subject"] == "Summary: 2 alerts are open at the end of shadow mode"
+    assert mail["References"] is None
+    text, page = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert page is not None
+    for body in (text.get_content(), page.get_content()):
+        assert body.index(alert.title) < body.index(minor.title)
+        assert f"Worst alert {alert.alert_id}" in body
+        assert "Open since" not in body
 
 
 def test_a_name_with_markup_or_a_line_break_stays_a_name() -> None:

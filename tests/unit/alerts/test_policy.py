@@ -147,7 +147,7 @@ def test_what_is_no_policy_is_refused(data: bytes) -> None:
 
 def test_a_later_format_is_refused_with_the_way_out() -> None:
     with pytest.raises(PolicyFormatError, match="upgrade it first"):
-        Policy.from_bytes(b'{"format": 2, "rules": "written otherwise"}')
+        Policy.from_bytes(b'{"format": 3, "rules": "written otherwise"}')
 
 
 FAULTS = """\
@@ -265,3 +265,15 @@ def test_what_does_not_fit_the_network_is_warned_of() -> None:
         ),
         "p.yaml: recipients: found nobody, expected freya, whom accounts of the network name",
     ]
+
+
+def test_a_policy_in_shadow_mode_is_refused_by_releases_that_would_tell_people() -> None:
+    shadow, told = (
+        read_policy("policy.yaml", f"shadow: {value}\n".encode()).policy
+        for value in ("true", "false")
+    )
+    assert shadow is not None
+    assert told is not None
+    assert (shadow.is_shadow, shadow.document.format) == (True, 2)
+    assert (told.is_shadow, told.document.format) == (False, 1)
+    assert Policy.from_bytes(shadow.to_bytes()).is_shadow

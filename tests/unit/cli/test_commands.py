@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import click
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from click.utils import make_default_short_help
@@ -197,6 +198,21 @@ def test_replay_of_facts_gives_the_same_summary_twice(tmp_path: Path) -> None:
     text = invoke(*words).output
     assert "rejected: facts.jsonl:2" in text
     assert "rejected            1" in text
+
+
+def test_replay_writes_the_same_alerts_as_parquet_and_as_lines(tmp_path: Path) -> None:
+    placed = {key: value for key, value in FACT.items() if key != "complete_to"}
+    placed |= {"kind": "placed", "order_ref": "ACME/4711", "line": "10", "buyer": "ACME"}
+    placed |= {"item": "VALVE", "quantity": "4", "unit": "PCE", "requested_on": "2026-03-09"}
+    for name, facts in (("some", json.dumps(placed) + "\n"), ("none", "")):
+        (tmp_path / f"{name}.jsonl").write_text(facts, encoding="utf-8")
+        for output in (f"{name}-alerts.jsonl", f"{name}-alerts.parquet"):
+            replayed = invoke("replay", f"{name}.jsonl", "--output", output)
+            assert replayed.exit_code == Exit.OK, replayed.output
+        lines = (tmp_path / f"{name}-alerts.jsonl").read_text(encoding="utf-8").splitlines()
+        table = pl.read_parquet(tmp_path / f"{name}-alerts.parquet")
+        assert table["alert_id"].to_list() == [json.loads(line)["alert_id"] for line in lines]
+        assert (table.height > 0) == (name == "some")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ there does not depend on their height.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from schemas.ledger import decode_line
 from schemas.records import DeadLetter, decode
 from schemas.units import DAY_MS
 from streams.engine.local import LocalEngine
+from streams.letters import retry_all
 from tests.scenario import START, Chain, network
 
 AT = START + DAY_MS
@@ -180,3 +182,23 @@ def test_the_fullest_line_and_number_still_fit_a_record() -> None:
     for topic in ("lines", "links-state", "ledgers-rows", "cells-rows", "cells-state"):
         sizes = [len(each.value) for each in engine.outputs(topic) if each.value is not None]
         assert max(sizes) <= limits.RECORD_BYTES_MAX, topic
+
+
+def test_facts_of_a_full_line_come_back_once_when_it_may_hold_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = limits.FACTS_PER_LINE_MAX
+    monkeypatch.setattr(limits, "FACTS_PER_LINE_MAX", 5)
+    facts = _changes(8)
+    engine = _engine([facts])
+    assert len(_letters(engine)) == 3
+    monkeypatch.setattr(limits, "FACTS_PER_LINE_MAX", room)
+    at = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    assert len(retry_all(engine.log, None, None, at).sent) == 3
+    engine.tick(AT + 2 * 60_000)
+    assert _told(engine)["ACME/PO-1#10"] == tuple(sorted(pack(fact) for fact in facts))
+    assert all(letter.retried_at == at for letter in _letters(engine).values())
+    retold = engine.outputs("lines")
+    assert not retry_all(engine.log, None, None, at).sent
+    engine.tick(AT + 3 * 60_000)
+    assert engine.outputs("lines") == retold

@@ -68,7 +68,7 @@ def tell(world: World, numbers: range) -> None:
 
 def test_memory_stays_flat_while_a_sink_is_down_and_everything_goes_out_once_and_in_order() -> None:
     world, sink, kept = World(), DownSink(), Metrics(CollectorRegistry())
-    ports = Ports(OwedLog(world.log), world, world.write, lambda: AT, lambda: 0.5)
+    ports = Ports(OwedLog(world.log), world, world.write, lambda: AT, lambda: 0.5, lambda: False)
     desk = DeliveryDesk(SETTINGS, {"log": sink}, ports, kept, world.failures.append)
 
     def held() -> list[Owed]:

@@ -63,6 +63,7 @@ class World:
     stored: dict[int, Checkpoint] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)
     receipts_to_lose: int = 0
+    shadow: bool | None = False
 
     def load(self, number: int) -> Checkpoint | None:
         return self.stored.get(number)
@@ -101,7 +102,9 @@ class World:
 
 @asynccontextmanager
 async def desk_of(world: World, sinks: dict[str, Sink]) -> AsyncIterator[DeliveryDesk]:
-    ports = Ports(OwedLog(world.log), world, world.write, lambda: AT, lambda: 0.5)
+    ports = Ports(
+        OwedLog(world.log), world, world.write, lambda: AT, lambda: 0.5, lambda: world.shadow
+    )
     metrics = Metrics(CollectorRegistry())
     desk = DeliveryDesk(SETTINGS, sinks, ports, metrics, world.failures.append)
     await desk.assigned({0})
@@ -314,7 +317,9 @@ def test_a_sink_that_breaks_its_promise_ends_the_process() -> None:
     world.tell(notification(0, "a"))
 
     async def scenario() -> None:
-        ports = Ports(OwedLog(world.log), world, world.write, lambda: AT, lambda: 0.5)
+        ports = Ports(
+            OwedLog(world.log), world, world.write, lambda: AT, lambda: 0.5, lambda: world.shadow
+        )
         metrics = Metrics(CollectorRegistry())
         desk = DeliveryDesk(SETTINGS, {"log": sink}, ports, metrics, world.failures.append)
         await desk.assigned({0})
@@ -324,3 +329,41 @@ def test_a_sink_that_breaks_its_promise_ends_the_process() -> None:
     run(scenario)
     assert isinstance(world.failures[0], ZeroDivisionError)
     assert world.receipts() == []
+
+
+def test_nobody_is_told_what_is_owed_when_shadow_mode_begins_nor_after_it() -> None:
+    world, sink = World(), RecordingSink()
+    world.tell(*(notification(number, "a") for number in range(6)))
+    sink.refusals["n0"] = [Recoverable("away", retry_after_s=60.0)]
+
+    async def scenario() -> None:
+        async with desk_of(world, {"log": sink}) as desk:
+            await until(lambda: bool(sink.tried))
+            world.shadow = True
+            await until(lambda: len(world.receipts()) == 6)
+            desk.update_gauges()
+            world.shadow = False
+            world.tell(notification(6, "a"))
+            world.feed(desk, "notifications", 6)
+            await until(lambda: len(world.receipts()) == 7)
+        async with desk_of(world, {"log": sink}):
+            pass
+
+    run(scenario)
+    assert world.outcomes() == [(f"n{n}", "withheld") for n in range(6)] + [("n6", "delivered")]
+    assert sink.taken == ["n6"]
+
+
+def test_nothing_is_delivered_before_the_policy_is_known() -> None:
+    world, sink = World(shadow=None), RecordingSink()
+    world.tell(notification(0, "a"))
+
+    async def scenario() -> None:
+        async with desk_of(world, {"log": sink}):
+            await asyncio.sleep(0.3)
+            assert not sink.tried
+            world.shadow = True
+            await until(lambda: world.outcomes() == [("n0", "withheld")])
+
+    run(scenario)
+    assert not sink.tried
