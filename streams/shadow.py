@@ -16,7 +16,7 @@ from itertools import pairwise
 import msgspec
 
 from schemas.codec import FactDecoder, Unsound
-from schemas.facts import Fact, Family, Heartbeat
+from schemas.facts import Fact, Family, Heartbeat, InventoryFact
 from schemas.records import DeadLetter, Notification, R, Severity, Unlinked, decode
 from schemas.references import NumberTarget, references
 from schemas.units import UtcMillis, millis
@@ -122,6 +122,8 @@ class Gathering:
                 continue
             heard.about += 1
             heard.lateness_ms.append(fact.recorded_at - fact.occurred_at)
+            if isinstance(fact, InventoryFact):
+                continue  # it names its stock node, and waits for nothing
             subject = references(fact).subject
             if isinstance(subject, NumberTarget) and subject.number in self._waiting:
                 heard.waiting += 1
