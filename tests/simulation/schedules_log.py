@@ -302,7 +302,7 @@ class StormProducer:
         self._check()
         where = Partition(topic, partition)
         self.entries.append((where, key, value))
-        self._weather.broker.write(where, key, value, self.transaction)
+        self._weather.broker.write(where, key, value, self.transaction, headers)
 
     def flush(self) -> None:
         self._check()

@@ -14,6 +14,7 @@ from streams.engine.log import (
     EndOffsets,
     Expired,
     Fenced,
+    Headers,
     Log,
     LogError,
     OffsetGone,
@@ -61,9 +62,10 @@ class AwayLog(MemoryLog):
         key: bytes | None,
         value: bytes | None,
         transaction: Transaction | None,
+        headers: Headers | None = None,
     ) -> None:
         self._ask()
-        super().write(partition, key, value, transaction)
+        super().write(partition, key, value, transaction, headers)
 
 
 class AwayWorld(World):
