@@ -5,7 +5,7 @@ Slipwatch reads facts under any key and from any partition; this is what its own
 
 from __future__ import annotations
 
-from schemas.facts import Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.facts import Fact, Family, Heartbeat, OrderFact, PaymentFact, ShipmentFact
 
 
 def fact_topic(fact: Fact) -> str:
@@ -15,6 +15,8 @@ def fact_topic(fact: Fact) -> str:
             return Family.ORDERS.value
         case ShipmentFact():
             return Family.SHIPMENTS.value
+        case PaymentFact():
+            return Family.PAYMENTS.value
         case Heartbeat():
             return Family.HEARTBEATS.value
 
@@ -26,6 +28,8 @@ def fact_key(fact: Fact) -> bytes:
             number = fact.order_ref or fact.supplier_ref
         case ShipmentFact():
             number = fact.shipment_ref or fact.carrier_ref or fact.order_ref or fact.supplier_ref
+        case PaymentFact():
+            number = fact.invoice_ref or fact.payment_ref or fact.order_ref or fact.supplier_ref
         case Heartbeat():
             number = fact.source
     return (number or fact.source).encode()

@@ -16,7 +16,7 @@ import fastavro
 import msgspec
 
 from schemas.bulk import decode_bodies, decode_decimal
-from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, PaymentFact, ShipmentFact
 from schemas.limits import DECIMAL_BYTES_MAX
 from schemas.refusals import Reason, Refused
 from schemas.screening import SCREEN_MIN, find_doubtful
@@ -108,7 +108,7 @@ class FactEncoder:
 
 
 @functools.cache
-def _encoder(struct: type[OrderFact | ShipmentFact | Heartbeat]) -> FactEncoder:
+def _encoder(struct: type[OrderFact | ShipmentFact | PaymentFact | Heartbeat]) -> FactEncoder:
     return FactEncoder(_FAMILY_OF[struct])
 
 

@@ -7,7 +7,8 @@ list of kinds at the end is the only one: validation, docs and the CLI read it.
 References: a *number* is written `OWNER/NUMBER`, the party that issued it and its number, such as
 `ACME/4711`. `order_ref` is the buyer's number of the order, `supplier_ref` the supplier's,
 `shipment_ref` the shipper's or carrier's number of the shipment, `carrier_ref` another number that
-the carrier knows it by. A line is the buyer's order number and line: `ACME/4711#10`.
+the carrier knows it by, `invoice_ref` the number of an invoice and `payment_ref` that of a payment.
+A line is the buyer's order number and line: `ACME/4711#10`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Family(enum.StrEnum):
 
     ORDERS = "orders"
     SHIPMENTS = "shipments"
+    PAYMENTS = "payments"
     HEARTBEATS = "heartbeats"
 
 
@@ -98,6 +100,42 @@ class ShipmentFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="
     resolved: bool | None = None
 
 
+class PaymentFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="p"):
+    """What a supplier, buyer or bank says of money: of an invoice's line, an invoice, a payment.
+
+    An invoice stands for lines: each `invoiced` says how much of one line it holds, and for how
+    much. A payment stands for invoices, orders or lines. `value_minor` is the net amount of the
+    goods, without tax and freight, in the minor units of `currency`; `price_minor` that of
+    `price_per` units (of one unit without it). An amount told of an invoice or of an order is
+    shared over its lines (`schemas.shares`). The terms are `net_days` from the day of `occurred_at`
+    where it falls due, or a date there (`due_on`), or a moment (`due_at`); one of them or none.
+    """
+
+    event_id: str
+    source: str
+    kind: str
+    occurred_at: UtcMillis
+    recorded_at: UtcMillis
+    payment_ref: str | None = None
+    invoice_ref: str | None = None
+    order_ref: str | None = None
+    line: str | None = None
+    supplier_ref: str | None = None
+    supplier_line: str | None = None
+    quantity: Quantity | None = None
+    unit: str | None = None
+    price_minor: int | None = None
+    price_per: Quantity | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    net_days: int | None = None
+    due_on: Day | None = None
+    due_at: UtcMillis | None = None
+    due_site: str | None = None
+    method: str | None = None
+    reason: str | None = None
+
+
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="h"):
     """A source says: I am alive, and everything up to `complete_to` has been told.
 
@@ -113,10 +151,11 @@ class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="h")
     family: str | None = None
 
 
-Fact = OrderFact | ShipmentFact | Heartbeat
-FACT_TYPES: dict[Family, type[OrderFact | ShipmentFact | Heartbeat]] = {
+Fact = OrderFact | ShipmentFact | PaymentFact | Heartbeat
+FACT_TYPES: dict[Family, type[OrderFact | ShipmentFact | PaymentFact | Heartbeat]] = {
     Family.ORDERS: OrderFact,
     Family.SHIPMENTS: ShipmentFact,
+    Family.PAYMENTS: PaymentFact,
     Family.HEARTBEATS: Heartbeat,
 }
 
@@ -128,6 +167,9 @@ class Subject(enum.StrEnum):
     LINE_OR_ORDER = "line or order"
     SHIPPED_LINE = "line in a shipment"
     SHIPMENT_OR_LINE = "shipment or line"
+    INVOICED_LINE = "line in an invoice"
+    INVOICE_OR_LINE = "invoice or line"
+    PAYMENT = "payment, invoice, order or line"
     SOURCE = "source"
 
 
@@ -224,6 +266,61 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.SHIPMENT_OR_LINE,
         "A quantity went back.",
         ("quantity", "unit"),
+    ),
+    FactKind(
+        "invoiced",
+        Family.PAYMENTS,
+        Subject.INVOICED_LINE,
+        "The invoice asks this much for the line, on these terms.",
+        ("value_minor", "currency"),
+    ),
+    FactKind(
+        "credited",
+        Family.PAYMENTS,
+        Subject.INVOICE_OR_LINE,
+        "So much of what was invoiced need not be paid.",
+        ("value_minor", "currency"),
+    ),
+    FactKind(
+        "authorised",
+        Family.PAYMENTS,
+        Subject.PAYMENT,
+        "The payer, or who pays for them, answers for this amount.",
+        ("value_minor", "currency"),
+    ),
+    FactKind(
+        "paid",
+        Family.PAYMENTS,
+        Subject.PAYMENT,
+        "This amount was paid: all, or a part.",
+        ("value_minor", "currency"),
+    ),
+    FactKind(
+        "failed",
+        Family.PAYMENTS,
+        Subject.PAYMENT,
+        "A payment, or its authorisation, did not come about or was taken back.",
+    ),
+    FactKind(
+        "disputed",
+        Family.PAYMENTS,
+        Subject.PAYMENT,
+        "The payer disputes what is asked for.",
+    ),
+    FactKind("resolved", Family.PAYMENTS, Subject.PAYMENT, "A dispute is over."),
+    FactKind(
+        "held",
+        Family.PAYMENTS,
+        Subject.PAYMENT,
+        "The goods may not go until it is paid or answered for.",
+    ),
+    FactKind("released", Family.PAYMENTS, Subject.PAYMENT, "The goods may go."),
+    FactKind(
+        "refunded",
+        Family.PAYMENTS,
+        Subject.PAYMENT,
+        "This amount of what was paid went back to the payer.",
+        ("value_minor", "currency"),
     ),
     FactKind(
         "alive",

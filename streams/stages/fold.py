@@ -11,14 +11,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from alerts.lines import Happened, LineSummary, Schedule, Told
-from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, split_line_id
+from alerts.lines import Happened, LineSummary, Schedule, Tie, Told
+from schemas.facts import (
+    Fact,
+    Heartbeat,
+    OrderFact,
+    PaymentFact,
+    ShipmentFact,
+    split_line_id,
+)
+from schemas.references import references
+from schemas.shares import Conflict, Share
 from schemas.units import DAY_MS, Quantity, UtcMillis
 from streams.stages.legs import canonical, legs_of, totals_of
+from streams.stages.money import money_of
 
 
-def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
+def fold(
+    line_id: str,
+    facts: Sequence[Fact],
+    shares: Sequence[Share] = (),
+    conflicts: Sequence[Conflict] = (),
+) -> LineSummary:
     """The summary of a line from its facts, which are in canonical order and without duplicates.
+
+    `shares` and `conflicts` are what the numbers that stand for the line say of it. What was told
+    of a number in conflict may be about another line, so nothing is made of it.
 
     Cost: about a microsecond a fact.
     """
@@ -26,7 +44,11 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
     terms = _Terms()
     confirmations: dict[str, list[OrderFact]] = {}
     shipments: list[ShipmentFact] = []
+    payments: list[PaymentFact] = []
     sources: set[str] = set()
+    if conflicts:
+        unsure = {event for conflict in conflicts for event in conflict.events}
+        facts = [fact for fact in facts if (fact.source, fact.event_id) not in unsure]
     for fact in facts:
         sources.add(fact.source)
         if isinstance(fact, ShipmentFact):
@@ -35,6 +57,8 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
             if fact.kind == "confirmed":
                 confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
             terms.take(fact)
+        elif isinstance(fact, PaymentFact):
+            payments.append(fact)
     last, promises = _confirmed(list(confirmations.values()))
     legs = legs_of(shipments)
     cancelled = terms.cancelled
@@ -85,6 +109,8 @@ def fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
         sources=tuple(sorted(sources)),
         last_news=_news(facts[-1]) if facts else None,
         fact_count=len(facts),
+        money=money_of(payments, shares, terms.value_minor, text[6]),
+        ties=tuple([_tie(line_id, conflict, facts) for conflict in conflicts]),
     )
 
 
@@ -161,8 +187,22 @@ class _Terms:
 def _news(fact: Fact) -> Happened:
     if isinstance(fact, OrderFact):
         return Happened(fact.occurred_at, None, fact.source, fact.recorded_at, fact.reason)
-    site, reason = (None, None) if isinstance(fact, Heartbeat) else (fact.site, fact.reason)
+    site = fact.site if isinstance(fact, ShipmentFact) else None
+    reason = fact.reason if isinstance(fact, ShipmentFact | PaymentFact) else None
     return Happened(fact.occurred_at, site, fact.source, fact.recorded_at, reason)
+
+
+def _tie(line_id: str, conflict: Conflict, facts: Sequence[Fact]) -> Tie:
+    """The conflict as this line sees it, with the first fact that ties the number to it."""
+    source = event_id = ""
+    for fact in facts:
+        if isinstance(fact, Heartbeat):
+            continue
+        if any(link.number == conflict.number for link in references(fact).links):
+            source, event_id = fact.source, fact.event_id
+            break
+    others = tuple([each for each in conflict.lines if each != line_id])
+    return Tie(conflict.number, others, source, event_id, len(conflict.events))
 
 
 def _told(fact: OrderFact) -> Told:
