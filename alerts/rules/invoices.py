@@ -297,7 +297,7 @@ PAYMENT_UNCLEAR = Rule(
     parameters=(),
     value_unit=Unit.PERCENT,
     says={
-        "currency": "{fact} tells of {amount_minor}, and the line is counted in {counted_in}.",
+        "currency": "The line is counted in {counted_in}; {fact} tells of {amount_minor}.",
         "amount": "Of {fact} nobody can tell how much is for this line.",
         "no_money": "Nobody told of any payment.",
         "clear": "Every amount that was told is counted.",

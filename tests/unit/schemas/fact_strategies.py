@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 
-from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, ShipmentFact
+from schemas.facts import FACT_TYPES, Fact, Family, Heartbeat, OrderFact, PaymentFact, ShipmentFact
 from schemas.units import QUANTITY_MAX, QUANTITY_ONE, TIME_MAX
 from schemas.writers import current_writer
 
@@ -29,6 +29,14 @@ def shipment(kind: str, **fields: object) -> ShipmentFact:
     base: dict[str, object] = {"shipment_ref": "SUP/ASN-7"}
     return msgspec.convert(
         ["s", "e1", "wms", kind, AT, AT + 1, *_rest(ShipmentFact, base | fields)], ShipmentFact
+    )
+
+
+def payment(kind: str, **fields: object) -> PaymentFact:
+    """A fact about money, of invoice SUP/INV-7, with these fields besides."""
+    base: dict[str, object] = {"invoice_ref": "SUP/INV-7"}
+    return msgspec.convert(
+        ["p", "e1", "books", kind, AT, AT + 1, *_rest(PaymentFact, base | fields)], PaymentFact
     )
 
 
@@ -64,6 +72,30 @@ GOOD: tuple[Fact, ...] = (
     shipment("exception", reason="held in customs", resolved=True),
     shipment("delivered", quantity=0, short=1, over=0, damaged=2, unit="EA"),
     shipment("returned", quantity=1, unit="EA"),
+    payment(
+        "invoiced",
+        order_ref="ACME/4711",
+        line="10",
+        supplier_ref="SUP/SO-9",
+        supplier_line="1",
+        quantity=40 * QUANTITY_ONE,
+        unit="EA",
+        price_minor=125,
+        price_per=100 * QUANTITY_ONE,
+        value_minor=12_345,
+        currency="EUR",
+        net_days=30,
+        due_site="Zürich süd",
+    ),
+    payment("credited", value_minor=0, currency="EUR", due_on=ON),
+    payment("authorised", payment_ref="BANK/P-1", value_minor=1, currency="JPY", method="card"),
+    payment("paid", invoice_ref=None, payment_ref="BANK/P-1", value_minor=10**15, currency="USD"),
+    payment("failed", invoice_ref=None, payment_ref="BANK/P-1", reason="no funds"),
+    payment("disputed", due_at=AT),
+    payment("resolved"),
+    payment("held", invoice_ref=None, order_ref="ACME/4711"),
+    payment("released", invoice_ref=None, supplier_ref="SUP/SO-9"),
+    payment("refunded", value_minor=5, currency="EUR"),
     Heartbeat("e1", "erp", "alive", AT, AT, AT, "orders"),
 )
 
