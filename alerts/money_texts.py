@@ -9,7 +9,7 @@ from alerts.lines import LineSummary
 from alerts.money import LineMoney
 from alerts.settlement import Settlement
 from alerts.texts import instant_or_none, moment
-from schemas.records import Clearance, LinePayment, PaidFor
+from schemas.payment_records import Clearance, LinePayment, PaidFor
 
 
 def payment_record(line: LineSummary, settlement: Settlement | None) -> LinePayment | None:

@@ -16,7 +16,7 @@ from alerts.lines import LineSummary
 from alerts.money import Entry, Invoice, LineMoney
 from alerts.view import LineView
 from schemas.facts import Family
-from schemas.records import Clearance, PaidFor
+from schemas.payment_records import Clearance, PaidFor
 from schemas.units import UtcMillis
 from topology.network import Network
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.payment_records import Clearance, PaidFor
 from schemas.records import AlertState, Progress, Severity, Standing
 
 
@@ -62,6 +63,27 @@ class Expected(Answer):
     told_at: dt.datetime | None
 
 
+class LinePayment(Answer):
+    """The money of an order line: what is asked and paid for it, and whether its goods may go."""
+
+    paid_for: PaidFor
+    clearance: Clearance
+    why: str
+    currency: str | None
+    invoiced_minor: int
+    credited_minor: int
+    authorised_minor: int
+    paid_minor: int
+    refunded_minor: int
+    asked_minor: int | None
+    open_minor: int | None
+    due_at: dt.datetime | None
+    disputed: bool
+    invoices: tuple[str, ...]
+    payments: tuple[str, ...]
+    blind_feeds: tuple[str, ...]
+
+
 class OrderLine(Answer):
     """One order line as of the tick; `tick` and `at` say when it last changed."""
 
@@ -92,6 +114,7 @@ class OrderLine(Answer):
     rules: tuple[str, ...]
     parties: tuple[str, ...]
     last_fact_at: dt.datetime | None
+    payment: LinePayment | None = Field(description="None where nobody told of any money.")
 
 
 class OrderAnswer(Answer):

@@ -61,6 +61,25 @@ _LINE: Json = {
     "rules": ["expected-after-promise"],
     "parties": ["ACME", "NORDWERK", "SEAWAYS"],
     "last_fact_at": "2026-03-02T05:45:10Z",
+    "payment": {
+        "paid_for": "partly_paid",
+        "clearance": "free",
+        "why": "40.00 EUR of 100.00 EUR are paid; due 2026-04-01 16:00 UTC. The goods are free to "
+        "go.",
+        "currency": "EUR",
+        "invoiced_minor": 10_000,
+        "credited_minor": 0,
+        "authorised_minor": 0,
+        "paid_minor": 4_000,
+        "refunded_minor": 0,
+        "asked_minor": 10_000,
+        "open_minor": 6_000,
+        "due_at": "2026-04-01T16:00:00Z",
+        "disputed": False,
+        "invoices": ["SUP/INV-7"],
+        "payments": ["BANK/P-1"],
+        "blind_feeds": [],
+    },
 }
 
 _ALERT: Json = {

@@ -39,7 +39,7 @@ PAST_VERDICTS_MAX = 200
 CANDIDATES_MAX = 50
 """Lines named when a number stands for several."""
 
-_QUANTITIES = frozenset({"quantity", "short", "over", "damaged"})
+_QUANTITIES = frozenset({"quantity", "short", "over", "damaged", "price_per"})
 _SHOWN_ALREADY = frozenset({"event_id", "source", "kind", "occurred_at", "recorded_at"})
 _FAMILY_OF = {struct: family for family, struct in FACT_TYPES.items()}
 

@@ -44,6 +44,8 @@ NUMBER_KINDS: tuple[tuple[str, str], ...] = (
     ("supplier_ref", "supplier order"),
     ("shipment_ref", "shipment"),
     ("carrier_ref", "carrier"),
+    ("invoice_ref", "invoice"),
+    ("payment_ref", "payment"),
 )
 """Fields of facts that hold a number by which people may ask for a line, and what it is."""
 

@@ -20,6 +20,7 @@ from streams.cli.display import (
     styled,
     words,
 )
+from streams.cli.payments import payment_fields
 from streams.cli.session import console, finish, print_json
 from streams.cli.view_client import Answer, quoted
 from streams.exits import Exit
@@ -107,6 +108,7 @@ def print_line(reader: Reader, line: Answer) -> None:
             ("next", _next_step(reader, step) if step else ""),
             ("shipments", escape(", ".join(line["shipments"]))),
             ("value", money(value)),
+            *payment_fields(reader, line["payment"]),
             ("rules that fire", ", ".join(line["rules"])),
             ("blind feeds", escape(", ".join(line["blind_feeds"]))),
             ("last fact", reader.time(line["last_fact_at"])),

@@ -8,7 +8,7 @@ stay dates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 from alerts.lines import Happened, LineSummary, Schedule, Tie, Told
@@ -36,31 +36,16 @@ def fold(
     """The summary of a line from its facts, which are in canonical order and without duplicates.
 
     `shares` and `conflicts` are what the numbers that stand for the line say of it. What was told
-    of a number in conflict may be about another line, so nothing is made of it.
-
-    Cost: about a microsecond a fact.
+    of a number in conflict may be about another line, so nothing is made of it. Cost: about a
+    microsecond a fact.
     """
     order_ref, line = split_line_id(line_id)
-    terms = _Terms()
-    confirmations: dict[str, list[OrderFact]] = {}
-    shipments: list[ShipmentFact] = []
-    payments: list[PaymentFact] = []
-    sources: set[str] = set()
     if conflicts:
-        unsure = {event for conflict in conflicts for event in conflict.events}
-        facts = [fact for fact in facts if (fact.source, fact.event_id) not in unsure]
-    for fact in facts:
-        sources.add(fact.source)
-        if isinstance(fact, ShipmentFact):
-            shipments.append(fact)
-        elif isinstance(fact, OrderFact):
-            if fact.kind == "confirmed":
-                confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
-            terms.take(fact)
-        elif isinstance(fact, PaymentFact):
-            payments.append(fact)
-    last, promises = _confirmed(list(confirmations.values()))
-    legs = legs_of(shipments)
+        facts = _sure(facts, conflicts)
+    told = _sorted_out(facts)
+    terms = told.terms
+    last, promises = _confirmed(list(told.confirmations.values()))
+    legs = legs_of(told.shipments)
     cancelled = terms.cancelled
     if terms.cancelled_whole:
         delivered_known = sum([leg.delivered_quantity or 0 for leg in legs])
@@ -106,12 +91,33 @@ def fold(
         closed=terms.closed,
         legs=legs,
         supplier_ref=text[7],
-        sources=tuple(sorted(sources)),
+        sources=tuple(sorted(told.sources)),
         last_news=_news(facts[-1]) if facts else None,
         fact_count=len(facts),
-        money=money_of(payments, shares, terms.value_minor, text[6]),
+        money=money_of(told.payments, shares, terms.value_minor, text[6]),
         ties=tuple([_tie(line_id, conflict, facts) for conflict in conflicts]),
     )
+
+
+def _sure(facts: Sequence[Fact], conflicts: Sequence[Conflict]) -> list[Fact]:
+    unsure = {event for conflict in conflicts for event in conflict.events}
+    return [fact for fact in facts if (fact.source, fact.event_id) not in unsure]
+
+
+def _sorted_out(facts: Sequence[Fact]) -> _Sorted:
+    told = _Sorted()
+    terms, sources = told.terms, told.sources
+    for fact in facts:
+        sources.add(fact.source)
+        if isinstance(fact, ShipmentFact):
+            told.shipments.append(fact)
+        elif isinstance(fact, OrderFact):
+            if fact.kind == "confirmed":
+                told.confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
+            terms.take(fact)
+        elif isinstance(fact, PaymentFact):
+            told.payments.append(fact)
+    return told
 
 
 _TERM_FIELDS = (
@@ -182,6 +188,17 @@ class _Terms:
             )
         if fact.kind == "placed" and self.placed is None:
             self.placed = _news(fact)
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The facts of a line, by what they are about; confirmations by their number."""
+
+    terms: _Terms = field(default_factory=_Terms)
+    confirmations: dict[str, list[OrderFact]] = field(default_factory=dict)
+    shipments: list[ShipmentFact] = field(default_factory=list)
+    payments: list[PaymentFact] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)
 
 
 def _news(fact: Fact) -> Happened:

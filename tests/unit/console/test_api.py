@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from console import answers, examples, standing
@@ -24,7 +25,7 @@ from console.api import Health, Readiness, create_app
 from console.database import Database
 from console.explanation import Explanation
 from console.standing import Status
-from schemas import records, ticks
+from schemas import payment_records, records, ticks
 from schemas.records import AlertState, Severity
 from schemas.ticks import WORKER_STAGE, StageProgress
 from tests.unit.console.conftest import Client, Served
@@ -462,7 +463,7 @@ def test_examples_are_whole_answers(path: str) -> None:
 
 
 def test_answers_have_every_field_of_their_records() -> None:
-    pairs: list[tuple[type[records.Record], type[Answer]]] = [
+    pairs: list[tuple[type[msgspec.Struct], type[Answer]]] = [
         (records.OrderStatus, answers.OrderLine),
         (records.Alert, answers.Alert),
         (records.FeedStatus, answers.FeedStatus),
@@ -475,6 +476,7 @@ def test_answers_have_every_field_of_their_records() -> None:
         (records.NextStep, answers.NextStep),
         (records.Consequence, answers.Consequence),
         (records.Money, answers.Money),
+        (payment_records.LinePayment, answers.LinePayment),
     ]
     for record, model in pairs:
         assert set(record.__struct_fields__) - {"v"} == set(model.model_fields), record.__name__

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from schemas.facts import Fact, Family, Heartbeat, PaymentFact, ShipmentFact
-from schemas.records import LinePayment, OrderStatus, decode
+from schemas.payment_records import LinePayment
+from schemas.records import OrderStatus, decode
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
 from streams.engine.local import LocalEngine
 from tests.scenario import START, Chain, network

@@ -8,17 +8,20 @@ import json
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerts import policy as policies
+from alerts.policy import Policy
+from alerts.terms import ACCOUNT_MANAGER
 from schemas.facts import Fact, Heartbeat, OrderFact, PaymentFact
+from schemas.payment_records import Clearance, PaidFor
 from schemas.records import (
     Alert,
     AlertState,
-    Clearance,
     Notification,
-    PaidFor,
     Unlinked,
     decode,
 )
@@ -43,6 +46,16 @@ from tests.unit.engine.money import (
 
 INVOICE = "SUP/I-1"
 BY_SUPPLIER = {"supplier_ref": "SUP/SO-1", "supplier_line": "10"}
+
+
+def policy_for(operations: str, manager: str) -> Policy:
+    document = policies.DEFAULT.document
+    pattern = document.recipients[0]
+    people = (
+        msgspec.structs.replace(pattern, id=operations),
+        msgspec.structs.replace(pattern, id=manager, audience=ACCOUNT_MANAGER),
+    )
+    return policies.build(msgspec.structs.replace(document, recipients=people))
 
 
 def unlinked(engine: LocalEngine) -> dict[str, Unlinked]:
@@ -306,7 +319,7 @@ def test_a_delivered_line_stays_until_its_money_is_settled() -> None:
 
 def test_an_account_manager_reads_of_no_money_but_their_accounts() -> None:
     """One payment stands for lines of two accounts; the notice of one names only its own."""
-    engine = LocalEngine(with_books())
+    engine = LocalEngine(with_books(), policy_for("operations", "am-nordics"))
     outside = [
         OrderFact("oz", "acme-erp", "placed", START, START, order_ref="OTHER/PO-9", line="1",
                   buyer="OTHER", supplier="SUP", item="BOLT", ship_from="LYON", ship_to="BERGEN",

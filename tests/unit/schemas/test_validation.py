@@ -245,8 +245,7 @@ def test_each_field_that_a_kind_needs_is_asked_for(kind: object) -> None:
         (
             payment("invoiced", value_minor=1, currency="EUR"),
             Reason.MISSING_FIELD,
-            "order_ref with line, or supplier_ref with supplier_line is missing, and the kind "
-            "invoiced is about a line in an invoice",
+            "order_ref with line, or supplier_ref with supplier_line is missing, and the kind inv",
         ),
         (
             payment("invoiced", invoice_ref=None, order_ref="A/1", line="1", **MONEY),
