@@ -25,7 +25,7 @@ from tests.fuzz.door import ACCEPTED, Broken, Outcome, dead_letter, joined, part
 from tests.scenario import START, network, story
 from tests.unit.schemas.fact_strategies import GOOD
 
-PLACE = re.compile(r"^(orders|shipments|heartbeats)/0/[0-9]+: ")
+PLACE = re.compile(r"^(orders|shipments|payments|heartbeats)/0/[0-9]+: ")
 FAMILIES = tuple(Family)
 OFFSET = 7
 ENGINE_SHARE = 64

@@ -18,6 +18,7 @@ import pytest
 from confluent_kafka import Producer
 from standardwebhooks import Webhook
 
+from schemas.topics import FACT_TOPICS
 from streams.broker.embedded import EmbeddedBroker
 from streams.metrics import METRICS
 from streams.settings import TopicSettings
@@ -216,7 +217,7 @@ def _check_status(environment: dict[str, str], directory: Path, worker: str) -> 
     stages = ["intake", "links", "ledgers", "cells", "incidents", "notices"]
     assert [each["stage"] for each in told["stages"] if each["at_min"]] == stages
     inputs = {each["topic"] for each in told["partitions"] if each["stage"] == "intake"}
-    assert inputs == {"orders", "shipments", "heartbeats"}
+    assert inputs == set(FACT_TOPICS)
     own = get(worker + "/metrics")[1]
     for spec in METRICS:
         assert f"# HELP {spec.name.removesuffix('_total')}" in own
