@@ -311,6 +311,19 @@ class DeadLetterAnswer(Answer):
     dead_letter: DeadLetter
 
 
+class WaitingFacts(Answer):
+    source: str
+    kind: str
+    facts: int
+
+
+class WaitingTotal(WaitingFacts):
+    """All facts of one kind, by one source, that wait, with how many numbers, and since when."""
+
+    numbers: int
+    oldest_at: dt.datetime
+
+
 class Unlinked(Answer):
     number: str
     waiting: int
@@ -318,13 +331,16 @@ class Unlinked(Answer):
     sources: tuple[str, ...]
     since: dt.datetime
     tick: int
+    counts: tuple[WaitingFacts, ...]
 
 
 class UnlinkedAnswer(Answer):
-    """Numbers that stand for no line yet, the longest waiting first."""
+    """Numbers that stand for no line yet, the longest waiting first; `totals` are of all of them,
+    whatever the page, by source and kind."""
 
     as_of: AsOf
     unlinked: tuple[Unlinked, ...]
+    totals: tuple[WaitingTotal, ...]
     next_after: str | None
 
 

@@ -307,7 +307,21 @@ UNLINKED: Json = {
             "sources": ["seaways"],
             "since": "2026-03-01T22:10:00Z",
             "tick": 7100,
+            "counts": [
+                {"source": "seaways", "kind": "departed", "facts": 1},
+                {"source": "seaways", "kind": "eta", "facts": 1},
+            ],
         }
+    ],
+    "totals": [
+        {
+            "source": "seaways",
+            "kind": kind,
+            "facts": 1,
+            "numbers": 1,
+            "oldest_at": "2026-03-01T22:10:00Z",
+        }
+        for kind in ("departed", "eta")
     ],
     "next_after": None,
 }

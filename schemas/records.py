@@ -314,6 +314,14 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     retried_at: dt.datetime | None = None
 
 
+class WaitingFacts(Record, frozen=True, kw_only=True):
+    """How many facts of one kind, by one source, wait with a number."""
+
+    source: str
+    kind: str
+    facts: int
+
+
 class Unlinked(Record, frozen=True, kw_only=True):
     """Topic `unlinked`, key: number. Facts about a number that stands for no line yet."""
 
@@ -323,6 +331,8 @@ class Unlinked(Record, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     since: dt.datetime
     tick: int
+    counts: tuple[WaitingFacts, ...] = ()
+    """By source and kind, ascending; none in records of releases before there were any."""
 
 
 class Parked(Record, frozen=True, kw_only=True):

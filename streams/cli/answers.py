@@ -314,46 +314,6 @@ def delivery_lines(reader: Reader, deliveries: list[Answer]) -> Iterator[str]:
 
 
 @click.group()
-def unlinked() -> None:
-    """List numbers that stand for no order line yet.
-
-    \b
-    Examples:
-      slipwatch unlinked list
-    """
-
-
-@unlinked.command("list")
-@LIMIT
-@asks_view
-def list_unlinked(
-    reader: Reader,
-    /,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """List the numbers, the longest waiting first. Their facts join when the link arrives."""
-    answer = reader.view.get("/v1/unlinked", limit=limit)
-    if as_json:
-        print_json(answer)
-        return
-    print_table(
-        ("number", "facts waiting", "kinds", "sources", "since"),
-        (
-            (
-                escape(each["number"]),
-                str(each["waiting"]),
-                ", ".join(each["kinds"]),
-                escape(", ".join(each["sources"])),
-                reader.time(each["since"]),
-            )
-            for each in answer["unlinked"]
-        ),
-    )
-    print_end(reader, answer, len(answer["unlinked"]), "number")
-
-
-@click.group()
 def feeds() -> None:
     """List the sources of facts.
 

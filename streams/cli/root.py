@@ -78,7 +78,7 @@ COMMANDS: tuple[Listed, ...] = (
         "Explain a line, alert, notification or feed: facts with sources, promises, what each rule "
         "says with its figures (also why it is silent), and who was told what and when.",
     ),
-    Listed("unlinked", "streams.cli.answers", "List numbers that stand for no order line yet."),
+    Listed("unlinked", "streams.cli.unlinked", "List numbers that stand for no order line yet."),
     Listed("feeds", "streams.cli.answers", "List the sources of facts."),
     Listed(
         "status",

@@ -12,13 +12,14 @@ lines, and the conflict of a number that can stand for one line only and is tied
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from schemas import limits
 from schemas.codec import unpack
-from schemas.records import DeadLetter, Unlinked
+from schemas.records import DeadLetter, Unlinked, WaitingFacts
 from schemas.references import is_payment
 from schemas.shares import Share, Worth, joined
 from schemas.units import DAY_MS, UtcMillis, instant
@@ -229,6 +230,12 @@ def _unlinked(key: str, state: NumberState, tick: TickContext) -> Unlinked:
         sources=tuple(sorted({fact.source for fact in facts})),
         since=instant(state.waiting_at if state.waiting_at is not None else tick.at),
         tick=tick.n,
+        counts=tuple(
+            WaitingFacts(source=source, kind=kind, facts=count)
+            for (source, kind), count in sorted(
+                Counter((fact.source, fact.kind) for fact in facts).items()
+            )
+        ),
     )
 
 

@@ -384,6 +384,18 @@ def test_lists_of_the_intake_come_in_pages(fresh: Any) -> None:
         assert found == wanted
 
 
+def test_what_waits_is_counted_by_source_and_kind_whatever_the_page(fresh: Any) -> None:
+    _, filler, client, _ = fresh
+    filler.tick(1, at(1), [unlinked(f"SEAWAYS/{n}", 1) for n in range(3)])
+    (total,) = client.get("/v1/unlinked", limit=1).body["totals"]
+    assert {name: total[name] for name in ("source", "kind", "facts", "numbers")} == {
+        "source": "seaways", "kind": "eta", "facts": 6, "numbers": 3,
+    }  # fmt: skip
+    gone = [Said("unlinked", f"SEAWAYS/{n}", None, gone_at=2) for n in range(2)]
+    filler.tick(2, at(2), gone)
+    assert [each["numbers"] for each in client.get("/v1/unlinked").body["totals"]] == [1]
+
+
 def test_a_reader_sees_one_tick_whatever_is_written_meanwhile(fresh: Any) -> None:
     database, filler, _, _ = fresh
     filler.tick(1, at(1), first_tick())
@@ -468,6 +480,7 @@ def test_answers_have_every_field_of_their_records() -> None:
         (records.Alert, answers.Alert),
         (records.FeedStatus, answers.FeedStatus),
         (records.Unlinked, answers.Unlinked),
+        (records.WaitingFacts, answers.WaitingFacts),
         (ticks.Tick, answers.Tick),
         (records.Parked, standing.Parked),
         (records.Statement, answers.Statement),

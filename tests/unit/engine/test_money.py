@@ -23,6 +23,7 @@ from schemas.records import (
     AlertState,
     Notification,
     Unlinked,
+    WaitingFacts,
     decode,
 )
 from schemas.units import DAY_MS, HOUR_MS
@@ -109,7 +110,10 @@ def test_what_cannot_be_linked_waits_is_counted_and_joins_by_itself() -> None:
     assert (waiting.kinds, waiting.sources) == (("paid",), ("bank",))
     engine = run([[STEPS[1]]], engine=engine)
     assert set(unlinked(engine)) == {"invoice:SUP/I-1"}
-    assert unlinked(engine)["invoice:SUP/I-1"].kinds == ("authorised", "paid")
+    assert unlinked(engine)["invoice:SUP/I-1"].counts == (
+        WaitingFacts(source="bank", kind="paid", facts=1),
+        WaitingFacts(source=BOOKS, kind="authorised", facts=1),
+    )
     engine = run([STEPS[2:]], engine=engine)
     assert unlinked(engine) == {}
     assert payment(engine, "10").paid_minor == 1_000
