@@ -10,7 +10,8 @@ It is the first of these that fits:
 3. goods that left after the last departure that meets the promise: the order (`order`), for then
    the supplier was late, and stays the cause when this shows later as an ETA or a late delivery;
 4. goods that have left, or that were delivered short, over or damaged: the shipment (`shipment`);
-5. anything else: the order.
+5. what a rule itself knows to be at the bottom of it: an invoice, a payment, a number;
+6. anything else: the order.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def cause_of(view: LineView, rule: Rule[LineView], answer: Fires) -> Cause:
     """The root cause of what the rule found."""
     order = view.line.order_ref
     leg = answer.leg
+    if answer.cause is not None:
+        return Cause(*answer.cause, rule.name)
     if leg is None:
         return Cause(CauseKind.ORDER, order, rule.name)
     if rule.aspect is Aspect.TIME:

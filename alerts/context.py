@@ -10,6 +10,7 @@ from alerts import reasons
 from alerts.findings import Blind, Finding, RuleVerdict
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import Policy
+from alerts.settlement import Settlement
 from alerts.standing import Expectation, NextStep, expected_of
 from alerts.view import LineView, derived
 from schemas.records import Progress, Standing
@@ -34,7 +35,8 @@ class Judgement(msgspec.Struct, frozen=True, eq=False, dict=True):
     """What is to be known of a line now.
 
     `feeds` are the sources whose blindness would change it; `waits` says that a verdict waits for
-    the word of one, or for facts that hide. At `next_fire_at` it is to be judged anew.
+    the word of one, or for facts that hide; `settlement` is how its money stands. At `next_fire_at`
+    it is to be judged anew.
     """
 
     verdicts: tuple[RuleVerdict, ...]
@@ -47,6 +49,7 @@ class Judgement(msgspec.Struct, frozen=True, eq=False, dict=True):
     feeds: tuple[str, ...]
     waits: bool
     view: LineView
+    settlement: Settlement | None = None
 
     @derived
     def expected(self) -> Expectation | None:

@@ -11,9 +11,10 @@ sources that should have told have spoken about the time up to the deadline:
 A source that is blind proves nothing beyond what it proved before it fell silent. Facts that hide
 behind an open transaction of a sender prove nothing either.
 
-**Who should tell** of a confirmation or a departure: the supplier's feeds, else the buyer's; of
-what moves: the carrier's, else the receiver's, else the supplier's. Where the network declares none
-of these, the source that last told of it.
+**Who should tell** of a confirmation, a departure or money: the supplier's feeds, else the buyer's;
+of what moves: the carrier's, else the receiver's, else the supplier's. Where the network declares
+none of these, the source that last told of it. Where nobody ever told of a line's money and nobody
+is declared to, nothing is concluded from hearing nothing of it.
 """
 
 from __future__ import annotations
@@ -41,12 +42,16 @@ class Step(enum.StrEnum):
     CONFIRM = "confirm"
     SHIP = "ship"
     DELIVER = "deliver"
+    INVOICE = "invoice"
+    PAY = "pay"
 
 
 _FAMILY = {
     Step.CONFIRM: Family.ORDERS,
     Step.SHIP: Family.SHIPMENTS,
     Step.DELIVER: Family.SHIPMENTS,
+    Step.INVOICE: Family.PAYMENTS,
+    Step.PAY: Family.PAYMENTS,
 }
 
 
@@ -57,9 +62,12 @@ def telling(view: LineView, step: Step, leg: Leg | None = None) -> tuple[str, ..
         if step is Step.DELIVER:
             feeds = _delivery_feeds(network, line, leg)
         else:
-            feeds = _departure_feeds(network, line, _FAMILY[step])
+            feeds = supplier_feeds(network, line, _FAMILY[step])
         if feeds:
             return tuple([feed.id for feed in feeds])
+    if _FAMILY[step] is Family.PAYMENTS:
+        money = line.money
+        return () if money is None or money.last_news is None else (money.last_news.source,)
     news = line.confirmed_news or line.placed
     if leg is not None and leg.last_news is not None:
         news = leg.last_news
@@ -79,7 +87,8 @@ def _delivery_feeds(network: Network, line: LineSummary, leg: Leg | None) -> tup
     )
 
 
-def _departure_feeds(network: Network, line: LineSummary, family: Family) -> tuple[Feed, ...]:
+def supplier_feeds(network: Network, line: LineSummary, family: Family) -> tuple[Feed, ...]:
+    """The feeds that tell this family of facts for the supplier of the line, else for its buyer."""
     return (
         network.feeds_for(family, line.supplier, line.ship_from)
         or network.feeds_for(family, None, line.ship_from)

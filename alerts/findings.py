@@ -20,7 +20,8 @@ from schemas.units import Quantity, UtcMillis
 
 Figures: TypeAlias = tuple[tuple[str, int | str | None], ...]
 """Names with their values, in the order in which they are told. The end of a name is its unit:
-`_at` a moment, `_on` a date, `_quantity` millionths of the figure `unit`, `days`, `_hours`."""
+`_at` a moment, `_on` a date, `_quantity` millionths of the figure `unit`, `_minor` minor units of
+the figure `currency`, `days`, `_hours`."""
 
 
 class Aspect(enum.StrEnum):
@@ -31,6 +32,7 @@ class Aspect(enum.StrEnum):
     FEED = "feed"
     STOCK = "stock"
     SURPLUS = "surplus"
+    MONEY = "money"
     DATA = "data"
 
 
@@ -42,6 +44,9 @@ class CauseKind(enum.StrEnum):
     EXCEPTION = "exception"
     FEED = "feed"
     STOCK_NODE = "stock_node"
+    INVOICE = "invoice"
+    PAYMENT = "payment"
+    NUMBER = "number"
 
 
 class Threshold(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -56,7 +61,9 @@ class Fires(msgspec.Struct, frozen=True, gc=False):
     """The rule fires. `quantity` is the part of the line that is hit, None for all of it.
 
     `next_fire_at` is when the figures change by time alone, None if only facts can change them.
-    `feed` is a source whose next word may change them, where that is known.
+    `feed` is a source whose next word may change them, where that is known. `cause` is the root
+    cause where the rule knows it, `money` the amount at stake, in minor units, and its currency
+    where that is not the value of the quantity.
     """
 
     reason: str
@@ -70,6 +77,8 @@ class Fires(msgspec.Struct, frozen=True, gc=False):
     quantity: Quantity | None = None
     next_fire_at: UtcMillis | None = None
     feed: str = ""
+    cause: tuple[CauseKind, str] | None = None
+    money: tuple[int, str | None] | None = None
 
 
 class Silence(msgspec.Struct, frozen=True, gc=False):

@@ -38,6 +38,7 @@ from alerts.rules import (
     Settings,
 )
 from alerts.rules.shipping import QUANTILES
+from alerts.settlement import settlement_of
 from alerts.standing import feeds_of, next_step_of, progress_of, standing_of
 from alerts.view import LineView
 from schemas.records import Outcome
@@ -88,6 +89,7 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
         feeds_of(view, step),
         waits,
         view,
+        settlement_of(view),
     )
 
 
@@ -159,7 +161,12 @@ def sightless(rule: str, answer: Blind) -> RuleVerdict:
 def _firing(view: LineView, rule: Rule[LineView], settings: Settings, answer: Fires) -> RuleVerdict:
     line = view.line
     cause = cause_of(view, rule, answer)
-    value_minor, currency = value_at_risk(line, view.network, answer.quantity)
+    value_minor: int | None
+    currency: str | None
+    if answer.money is not None:
+        value_minor, currency = answer.money
+    else:
+        value_minor, currency = value_at_risk(line, view.network, answer.quantity)
     finding = Finding(
         rule.name,
         answer.reason,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from alerts.money import LineMoney
 from schemas.units import Day, Quantity, UtcMillis
 
 
@@ -79,6 +80,18 @@ class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return max(self.short, self.packed - self.delivered_quantity - self.damaged)
 
 
+class Tie(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A number that can stand for one line only, and is tied to these others too. `source` and
+    `event_id` name the fact that ties it to this line, `count` says of how many facts nothing is
+    made."""
+
+    number: str
+    others: tuple[str, ...]
+    source: str
+    event_id: str
+    count: int
+
+
 class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All that is known of one order line, folded from its facts in canonical order.
 
@@ -88,6 +101,8 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     The three baselines are `requested`, `first_confirmed` and `last_confirmed`; where a
     confirmation has several schedules its baseline is the latest of them. `promise_count` counts
     different promises told so far. `sources` are all sources that told of the line, in order.
+    `money` is None where nobody told of any; `ties` are numbers that facts tie to this line and
+    to others, of which nothing is counted here.
     """
 
     line_id: str
@@ -126,6 +141,8 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sources: tuple[str, ...] = ()
     last_news: Happened | None = None
     fact_count: int = 0
+    money: LineMoney | None = None
+    ties: tuple[Tie, ...] = ()
 
     @property
     def is_ended(self) -> bool:

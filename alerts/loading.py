@@ -239,7 +239,7 @@ def _retention(section: Section | None) -> Retention:
     default = Retention()
     if section is None:
         return default
-    names = ("lateness_horizon_days", "tombstone_days", "link_retention_days", "incident_days")
+    names = Retention.__struct_fields__
     given = {name: section.integer(name, 1, DAYS_MAX, "days") for name in names}
     section.close()
     values = {name: value for name, value in given.items() if value is not None}

@@ -134,6 +134,11 @@ class Policy:
         return self.document.shadow
 
     @property
+    def settlement_days(self) -> int:
+        """How long after the goods a line stays for its invoice and its money."""
+        return self.document.retention.settlement_days
+
+    @property
     def materiality(self) -> Materiality:
         """What makes a change worth telling."""
         return self.document.materiality

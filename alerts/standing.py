@@ -132,10 +132,11 @@ def next_step_of(view: LineView, confirm_limit_ms: int) -> NextStep | None:
 
 
 def feeds_of(view: LineView, step: NextStep | None) -> tuple[str, ...]:
-    """The sources that rules may ask: of the next step and of every step still open."""
+    """The sources that rules may ask: of the next step, of every step still open, and of money."""
+    sources = set(telling(view, Step.PAY))
     if step is None:
-        return ()
-    sources = set(step.feeds)
+        return tuple(sorted(sources))
+    sources.update(step.feeds)
     if step.step is not Step.CONFIRM and view.line.confirmed < view.line.wanted:
         sources.update(telling(view, Step.CONFIRM))
     waiting = view.waiting

@@ -9,6 +9,7 @@ from alerts import texts
 from alerts.context import Judgement, LineContext
 from alerts.findings import RuleVerdict
 from alerts.lines import FeedState, LineSummary, Told
+from alerts.money_texts import payment_record
 from alerts.policy import Policy
 from alerts.rhythm import blind_at
 from alerts.view import LineView
@@ -74,6 +75,7 @@ def status_record(
         rules=tuple([finding.rule for finding in judgement.findings]),
         parties=_parties(line),
         last_fact_at=None if line.last_news is None else instant(line.last_news.at),
+        payment=payment_record(line, judgement.settlement),
     )
 
 

@@ -7,8 +7,9 @@ with their unit. A figure that is missing reads "unknown", so that a sentence is
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from alerts.amounts import amount_text, money_text
 from alerts.findings import (
     AWAITING_FEED,
     BLIND_FEED,
@@ -25,8 +26,8 @@ from alerts.findings import (
 )
 from alerts.rules import RULE_BY_NAME, Rule, Unit
 from schemas.facts import split_stock_node_id
-from schemas.records import Alert, Consequence, Money, Verdict
-from schemas.units import QUANTITY_SCALE, UtcMillis, calendar_date, decimal, instant
+from schemas.records import Alert, Consequence, Verdict
+from schemas.units import UtcMillis, calendar_date, decimal, instant
 from topology.network import Network
 
 UNKNOWN = "unknown"
@@ -119,7 +120,13 @@ def filled(template: str, figures: Figures, names: Mapping[str, str] | None = No
     values = dict(figures)
     unit = values.get("unit")
     item_unit = unit if isinstance(unit, str) else None
-    known = {name: figure(name, value, item_unit) for name, value in values.items()}
+    currency = values.get("currency")
+    known = {
+        name: amount_text(value, currency)
+        if name.endswith("_minor")
+        else figure(name, value, item_unit)
+        for name, value in values.items()
+    }
     return template.format_map(_Known({**known, **(names or {})}))
 
 
@@ -258,6 +265,15 @@ _CAUSE_SAYS = {
     "late_to_ship": "{order} has not left {supplier} in time.",
     "overdue_no_news": "{order} is overdue, and {supplier} has not told that it left.",
     "expected_after_promise": "{order} has not left {supplier} yet and is announced late.",
+    "delivered_not_invoiced": "{supplier} has delivered {order} and not invoiced it.",
+    "unpaid_past_terms": "{cause} has not been paid in time.",
+    "paid_not_moving": "{order} is paid, and {supplier} has not let it go.",
+    "held_for_payment": "{cause} keeps the goods from going.",
+    "invoiced_quantity": "{cause} asks for more than was received.",
+    "invoiced_price": "{cause} does not ask for the agreed price.",
+    "paid_over": "More was paid for {order} than is asked.",
+    "payment_unclear": "{cause} cannot be counted as it was told.",
+    "reference_ambiguous": "{cause} is tied to more than one line.",
 }
 
 
@@ -272,23 +288,6 @@ def nobody_can_tell(blind: Blind | None) -> str:
     since = blind.since if blind is not None else None
     heard = f"has been silent since {moment(since)}" if since else "was never heard"
     return f"Nobody can tell: {feed}, which should tell what is next, {heard}."
-
-
-def money_text(money: Sequence[Money]) -> str:
-    """12,345.60 EUR and 800 JPY; each currency by itself."""
-    shown = []
-    for each in money:
-        digits = CURRENCY_DIGITS.get(each.currency, 2)
-        value = decimal(each.value_minor * 10 ** (QUANTITY_SCALE - digits))
-        shown.append(f"{value:,.{digits}f} {each.currency}")
-    return " and ".join(shown)
-
-
-CURRENCY_DIGITS = {
-    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
-"""Minor digits of currencies that have not two, from ISO 4217."""
 
 
 def notification_text(alert: Alert, event: str, network: Network, is_theirs: bool = True) -> str:

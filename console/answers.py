@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.payment_records import Clearance, PaidFor
 from schemas.records import AlertState, Progress, Severity, Standing
 
 
@@ -62,6 +63,27 @@ class Expected(Answer):
     told_at: dt.datetime | None
 
 
+class LinePayment(Answer):
+    """The money of an order line: what is asked and paid for it, and whether its goods may go."""
+
+    paid_for: PaidFor
+    clearance: Clearance
+    why: str
+    currency: str | None
+    invoiced_minor: int
+    credited_minor: int
+    authorised_minor: int
+    paid_minor: int
+    refunded_minor: int
+    asked_minor: int | None
+    open_minor: int | None
+    due_at: dt.datetime | None
+    disputed: bool
+    invoices: tuple[str, ...]
+    payments: tuple[str, ...]
+    blind_feeds: tuple[str, ...]
+
+
 class OrderLine(Answer):
     """One order line as of the tick; `tick` and `at` say when it last changed."""
 
@@ -92,6 +114,7 @@ class OrderLine(Answer):
     rules: tuple[str, ...]
     parties: tuple[str, ...]
     last_fact_at: dt.datetime | None
+    payment: LinePayment | None = Field(description="None where nobody told of any money.")
 
 
 class OrderAnswer(Answer):
@@ -289,6 +312,19 @@ class DeadLetterAnswer(Answer):
     dead_letter: DeadLetter
 
 
+class WaitingFacts(Answer):
+    source: str
+    kind: str
+    facts: int
+
+
+class WaitingTotal(WaitingFacts):
+    """All facts of one kind, by one source, that wait, with how many numbers, and since when."""
+
+    numbers: int
+    oldest_at: dt.datetime
+
+
 class Unlinked(Answer):
     number: str
     waiting: int
@@ -296,13 +332,16 @@ class Unlinked(Answer):
     sources: tuple[str, ...]
     since: dt.datetime
     tick: int
+    counts: tuple[WaitingFacts, ...]
 
 
 class UnlinkedAnswer(Answer):
-    """Numbers that stand for no line yet, the longest waiting first."""
+    """Numbers that stand for no line yet, the longest waiting first; `totals` are of all of them,
+    whatever the page, by source and kind."""
 
     as_of: AsOf
     unlinked: tuple[Unlinked, ...]
+    totals: tuple[WaitingTotal, ...]
     next_after: str | None
 
 

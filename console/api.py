@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from console import answers, examples, problems, queries, stock
+from console import answers, examples, problems, queries, stock, stock_examples
 from console.database import Database, State
 from console.explanation import Explanation, explain
 from console.metrics import CONTENT_TYPE, write_metrics
@@ -175,7 +175,7 @@ def _add_stock(app: FastAPI, database: Database) -> None:
         "/v1/stock",
         tags=["stock"],
         summary="Stock nodes (an item at a site), those that need somebody first",
-        responses=_responses(examples.STOCK, 422, 503),
+        responses=_responses(stock_examples.STOCK, 422, 503),
     )
     def get_stock(asked: Annotated[StockAsked, Query()]) -> stock.StockAnswer:
         """Short first, then low, blind, unknown, over and enough."""
@@ -193,7 +193,7 @@ def _add_stock(app: FastAPI, database: Database) -> None:
         "/v1/stock/{node_id:path}",
         tags=["stock"],
         summary="One stock node: its balance, and what is projected day by day",
-        responses=_responses(examples.STOCK_NODE, 404, 422, 503),
+        responses=_responses(stock_examples.STOCK_NODE, 404, 422, 503),
     )
     def get_stock_node(node_id: AnyId, _: Annotated[Asked, Query()]) -> stock.StockNodeAnswer:
         """Its id is `ITEM@SITE`."""

@@ -61,6 +61,25 @@ _LINE: Json = {
     "rules": ["expected-after-promise"],
     "parties": ["ACME", "NORDWERK", "SEAWAYS"],
     "last_fact_at": "2026-03-02T05:45:10Z",
+    "payment": {
+        "paid_for": "partly_paid",
+        "clearance": "free",
+        "why": "40.00 EUR of 100.00 EUR are paid; due 2026-04-01 16:00 UTC. The goods are free to "
+        "go.",
+        "currency": "EUR",
+        "invoiced_minor": 10_000,
+        "credited_minor": 0,
+        "authorised_minor": 0,
+        "paid_minor": 4_000,
+        "refunded_minor": 0,
+        "asked_minor": 10_000,
+        "open_minor": 6_000,
+        "due_at": "2026-04-01T16:00:00Z",
+        "disputed": False,
+        "invoices": ["SUP/INV-7"],
+        "payments": ["BANK/P-1"],
+        "blind_feeds": [],
+    },
 }
 
 _ALERT: Json = {
@@ -163,47 +182,6 @@ _VERDICT: Json = {
     "next_fire_at": None,
     "severity": None,
     "alert_id": None,
-}
-_STOCK_NODE: Json = {
-    "node_id": "BOLT@LYON",
-    "item": "BOLT",
-    "site": "LYON",
-    "tick": 8203,
-    "at": "2026-03-02T05:59:00Z",
-    "standing": "short",
-    "why": "Of BOLT at LYON, 125 EA are available; from 2026-03-11 on 75 EA are missing.",
-    "unit": "EA",
-    "on_hand": "130",
-    "available": "125",
-    "blocked": "5",
-    "reserved": "0",
-    "in_transit": "40",
-    "safety_stock": "20",
-    "counted": {
-        "at": "2026-03-01T18:00:00Z",
-        "quantity": "150",
-        "books": "152",
-        "source": "lyon-wms",
-    },
-    "projection": {
-        "until_on": "2026-03-16",
-        "lowest": "-75",
-        "lowest_on": "2026-03-11",
-        "below_safety_on": "2026-03-11",
-        "below_zero_on": "2026-03-11",
-        "lines_hit": 1,
-        "overdue": "0",
-        "undated": "0",
-        "lines_in_other_units": 0,
-        "balances": [
-            {"on": "2026-03-02", "available": "125"},
-            {"on": "2026-03-11", "available": "-75"},
-        ],
-    },
-    "contradictions": 0,
-    "blind_feeds": [],
-    "rules": ["shortage_projected", "below_safety_stock"],
-    "last_fact_at": "2026-03-02T05:40:00Z",
 }
 _FEED: Json = {
     "source": "seaways",
@@ -331,12 +309,24 @@ UNLINKED: Json = {
             "sources": ["seaways"],
             "since": "2026-03-01T22:10:00Z",
             "tick": 7100,
+            "counts": [
+                {"source": "seaways", "kind": "departed", "facts": 1},
+                {"source": "seaways", "kind": "eta", "facts": 1},
+            ],
         }
+    ],
+    "totals": [
+        {
+            "source": "seaways",
+            "kind": kind,
+            "facts": 1,
+            "numbers": 1,
+            "oldest_at": "2026-03-01T22:10:00Z",
+        }
+        for kind in ("departed", "eta")
     ],
     "next_after": None,
 }
-STOCK: Json = {"as_of": AS_OF, "stock": [_STOCK_NODE], "next_after": None}
-STOCK_NODE: Json = {"as_of": AS_OF, "node": _STOCK_NODE}
 FEEDS: Json = {"as_of": AS_OF, "feeds": [_FEED]}
 TICKS: Json = {"visible": _TICK, "written": _TICK}
 STATUS: Json = {

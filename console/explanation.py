@@ -28,8 +28,9 @@ from console.stock import StockNode, find_stock
 from console.telling import as_notifications, who_was_told
 from schemas import records
 from schemas.codec import unpack
-from schemas.facts import FACT_TYPES, KIND_BY_NAME
+from schemas.facts import FACT_TYPES
 from schemas.facts import Fact as StoredFact
+from schemas.kinds import KIND_BY_NAME
 from schemas.ledger import decode_line
 from schemas.records import Outcome, Severity
 from schemas.units import calendar_date, decimal, instant, iso, millis
@@ -40,7 +41,7 @@ PAST_VERDICTS_MAX = 200
 CANDIDATES_MAX = 50
 """Lines named when a number stands for several."""
 
-_QUANTITIES = frozenset({"quantity", "short", "over", "damaged"})
+_QUANTITIES = frozenset({"quantity", "short", "over", "damaged", "price_per"})
 _SHOWN_ALREADY = frozenset({"event_id", "source", "kind", "occurred_at", "recorded_at"})
 _FAMILY_OF = {struct: family for family, struct in FACT_TYPES.items()}
 

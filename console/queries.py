@@ -11,7 +11,7 @@ import base64
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, tuple_
 
 from console import answers, tables
 from console.reading import (
@@ -30,6 +30,7 @@ from console.telling import read_decisions, who_was_told
 from schemas import records, ticks
 from schemas.facts import split_line_id
 from schemas.records import AlertState, Severity
+from schemas.units import instant
 
 
 def find_order(
@@ -205,7 +206,24 @@ def list_unlinked(
     return answers.UnlinkedAnswer(
         as_of=as_of,
         unlinked=tuple(answer(answers.Unlinked, each) for each in found),
+        totals=_waiting_totals(connection),
         next_after=encode_cursor(*rows[limit - 1][1:]) if len(rows) > limit else None,
+    )
+
+
+def _waiting_totals(connection: Connection) -> tuple[answers.WaitingTotal, ...]:
+    """What waits in all, by source and kind."""
+    waits = tables.unlinked_facts.c
+    query = (
+        select(waits.source, waits.kind, func.sum(waits.facts), func.count(), func.min(waits.since))
+        .group_by(waits.source, waits.kind)
+        .order_by(waits.source, waits.kind)
+    )
+    return tuple(
+        answers.WaitingTotal(
+            source=source, kind=kind, facts=int(facts), numbers=numbers, oldest_at=instant(since)
+        )
+        for source, kind, facts, numbers, since in connection.execute(query)
     )
 
 

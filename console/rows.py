@@ -46,6 +46,8 @@ NUMBER_KINDS: tuple[tuple[str, str], ...] = (
     ("supplier_ref", "supplier order"),
     ("shipment_ref", "shipment"),
     ("carrier_ref", "carrier"),
+    ("invoice_ref", "invoice"),
+    ("payment_ref", "payment"),
 )
 """Fields of facts that hold a number by which people may ask for a line, and what it is."""
 
@@ -300,15 +302,23 @@ def _dead_letters(message: Message) -> Iterator[Put]:
 def _unlinked(message: Message) -> Iterator[Put]:
     if not message.value:
         yield Put(tables.unlinked, (message.key,), ())
+        yield Put(tables.unlinked_facts, (message.key,), ())
         return
     number = decode(message.value, Unlinked)
+    since = millis(number.since)
     yield _one(
         tables.unlinked,
         (message.key,),
         waiting=number.waiting,
-        since=millis(number.since),
+        since=since,
         body=_text(message.value),
     )
+    facts, key = tables.unlinked_facts, (message.key,)
+    counted = [
+        _row(facts, key, source=each.source, kind=each.kind, facts=each.facts, since=since)
+        for each in number.counts
+    ]
+    yield Put(facts, key, tuple(counted))
 
 
 def _parked(message: Message) -> Iterator[Put]:

@@ -5,11 +5,11 @@ it are those that a query selects or sorts by, taken from the body. `replaced_by
 whose values a new record replaces as a whole: deleting by them and inserting anew is the only way
 in which rows change, so applying a record twice changes nothing.
 
-Growth: `order_lines`, `line_facts`, `line_numbers`, `stock_nodes`, `feeds`, `unlinked`, `parked`,
-`alerts` and `progress` hold what is current and shrink when their topics do. `alert_revisions`,
-`verdicts`,
-`decisions`, `notifications`, `notification_sinks`, `receipts`, `dead_letters` and `ticks` keep the
-past and grow with it: about 0.5 to 2 KB a row, `ticks` 1 row a tick (86,400 a day at one a second).
+Growth: `order_lines`, `line_facts`, `line_numbers`, `stock_nodes`, `feeds`, `unlinked`,
+`unlinked_facts`, `parked`, `alerts` and `progress` hold what is current and shrink when their
+topics do. `alert_revisions`, `verdicts`, `decisions`, `notifications`, `notification_sinks`,
+`receipts`, `dead_letters` and `ticks` keep the past and grow with it: about 0.5 to 2 KB a row,
+`ticks` 1 row a tick (86,400 a day at one a second).
 """
 
 from __future__ import annotations
@@ -247,6 +247,15 @@ unlinked = _table(
     _count("since"),
     _text("body"),
     _index("unlinked", "since", "number"),
+    replaced_by=("number",),
+)
+unlinked_facts = _table(
+    "unlinked_facts",
+    _text("number", key=True),
+    _text("source", key=True),
+    _text("kind", key=True),
+    _count("facts"),
+    _count("since"),
     replaced_by=("number",),
 )
 parked = _table(

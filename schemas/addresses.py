@@ -11,6 +11,7 @@ from schemas.facts import (
     Heartbeat,
     InventoryFact,
     OrderFact,
+    PaymentFact,
     ShipmentFact,
     stock_node_id,
 )
@@ -25,6 +26,8 @@ def fact_topic(fact: Fact) -> str:
             return Family.SHIPMENTS.value
         case InventoryFact():
             return Family.INVENTORY.value
+        case PaymentFact():
+            return Family.PAYMENTS.value
         case Heartbeat():
             return Family.HEARTBEATS.value
 
@@ -38,6 +41,8 @@ def fact_key(fact: Fact) -> bytes:
             number = fact.shipment_ref or fact.carrier_ref or fact.order_ref or fact.supplier_ref
         case InventoryFact():
             number = stock_node_id(fact.item or "", fact.site or "")
+        case PaymentFact():
+            number = fact.invoice_ref or fact.payment_ref or fact.order_ref or fact.supplier_ref
         case Heartbeat():
             number = fact.source
     return (number or fact.source).encode()

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas import limits
-from schemas.facts import FACT_KINDS, FactKind, Family
+from schemas.facts import Family
+from schemas.kinds import FACT_KINDS, FactKind
 from schemas.refusals import REASON_SAYS
 from schemas.topics import TOPICS, Retention, Spread
 from schemas.validation import POSITIVE_QUANTITY_KINDS
@@ -42,9 +43,10 @@ _RETENTIONS = {
 }
 
 _FACTS_INTRO = """\
-A fact is what one source says happened, at one moment, to one order line, order, shipment or to
-itself. Each family has one topic of the same name and one Avro schema, `schemas/avro/FAMILY.avsc`;
-its fields are the same for all kinds, and a kind uses those that it needs.
+A fact is what one source says happened, at one moment, to one order line, order, shipment,
+invoice, payment or to itself. Each family has one topic of the same name and one Avro schema,
+`schemas/avro/FAMILY.avsc`; its fields are the same for all kinds, and a kind uses those that it
+needs.
 
 - A **number** is written `OWNER/NUMBER`: the party that issued it and its number, `ACME/4711`.
   A line is the buyer's number of the order and its line, `ACME/4711#10`; so neither has a `#`.
@@ -52,6 +54,8 @@ its fields are the same for all kinds, and a kind uses those that it needs.
   lies in 1970 to 2100. A **date** is a date at the place where it falls due.
 - A **quantity** is an exact decimal with at most 6 decimals and a `unit` beside it: `"12.5"` in
   JSON, decimal(18, 6) in Avro. A value is in minor units (cents) with its `currency` beside it.
+  What is told of an invoice or an order is shared over its lines, by what they are invoiced for or
+  worth; amounts in different currencies are never added.
 - A **text** is not empty, has no control characters and no space around it; `reason` may have line
   breaks and tabs.
 

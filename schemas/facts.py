@@ -1,13 +1,14 @@
 """Facts: what a source says happened to an order line, order, shipment, stock or to itself.
 
 One struct per family; a row of the family's Avro topic, and (as a msgpack array) the body that
-travels between stages and is kept in the ledgers. A field that a kind does not use is None. The
-list of kinds at the end is the only one: validation, docs and the CLI read it.
+travels between stages and is kept in the ledgers. A field that a kind does not use is None.
+`schemas.kinds` lists the kinds.
 
 References: a *number* is written `OWNER/NUMBER`, the party that issued it and its number, such as
 `ACME/4711`. `order_ref` is the buyer's number of the order, `supplier_ref` the supplier's,
 `shipment_ref` the shipper's or carrier's number of the shipment, `carrier_ref` another number that
-the carrier knows it by. A line is the buyer's order number and line: `ACME/4711#10`.
+the carrier knows it by, `invoice_ref` the number of an invoice and `payment_ref` that of a payment.
+A line is the buyer's order number and line: `ACME/4711#10`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Family(enum.StrEnum):
     ORDERS = "orders"
     SHIPMENTS = "shipments"
     INVENTORY = "inventory"
+    PAYMENTS = "payments"
     HEARTBEATS = "heartbeats"
 
 
@@ -124,6 +126,42 @@ class InventoryFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=
     reason: str | None = None
 
 
+class PaymentFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="p"):
+    """What a supplier, buyer or bank says of money: of an invoice's line, an invoice, a payment.
+
+    An invoice stands for lines: each `invoiced` says how much of one line it holds, and for how
+    much. A payment stands for invoices, orders or lines. `value_minor` is the net amount of the
+    goods, without tax and freight, in the minor units of `currency`; `price_minor` that of
+    `price_per` units (of one unit without it). An amount told of an invoice or of an order is
+    shared over its lines (`schemas.shares`). The terms are `net_days` from the day of `occurred_at`
+    where it falls due, or a date there (`due_on`), or a moment (`due_at`); one of them or none.
+    """
+
+    event_id: str
+    source: str
+    kind: str
+    occurred_at: UtcMillis
+    recorded_at: UtcMillis
+    payment_ref: str | None = None
+    invoice_ref: str | None = None
+    order_ref: str | None = None
+    line: str | None = None
+    supplier_ref: str | None = None
+    supplier_line: str | None = None
+    quantity: Quantity | None = None
+    unit: str | None = None
+    price_minor: int | None = None
+    price_per: Quantity | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    net_days: int | None = None
+    due_on: Day | None = None
+    due_at: UtcMillis | None = None
+    due_site: str | None = None
+    method: str | None = None
+    reason: str | None = None
+
+
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="h"):
     """A source says: I am alive, and everything up to `complete_to` has been told.
 
@@ -139,186 +177,14 @@ class Heartbeat(msgspec.Struct, array_like=True, frozen=True, gc=False, tag="h")
     family: str | None = None
 
 
-Fact = OrderFact | ShipmentFact | InventoryFact | Heartbeat
+Fact = OrderFact | ShipmentFact | InventoryFact | PaymentFact | Heartbeat
 FACT_TYPES: dict[Family, type[Fact]] = {
     Family.ORDERS: OrderFact,
     Family.SHIPMENTS: ShipmentFact,
     Family.INVENTORY: InventoryFact,
+    Family.PAYMENTS: PaymentFact,
     Family.HEARTBEATS: Heartbeat,
 }
-
-
-class Subject(enum.StrEnum):
-    """What a fact of a kind is about, which decides what it must name."""
-
-    LINE = "line"
-    LINE_OR_ORDER = "line or order"
-    SHIPPED_LINE = "line in a shipment"
-    SHIPMENT_OR_LINE = "shipment or line"
-    STOCK_NODE = "stock node"
-    SOURCE = "source"
-
-
-class FactKind(msgspec.Struct, frozen=True):
-    """One kind of fact: what it says, what it is about, and the fields it cannot do without.
-
-    In `required`, a name such as `eta_at|eta_on` means: exactly one of these.
-    """
-
-    name: str
-    family: Family
-    subject: Subject
-    says: str
-    required: tuple[str, ...] = ()
-
-
-_STOCK = ("item", "site", "quantity", "unit")
-
-FACT_KINDS: tuple[FactKind, ...] = (
-    FactKind(
-        "placed",
-        Family.ORDERS,
-        Subject.LINE,
-        "The buyer ordered this much of an item, and asks for it by a date or moment.",
-        ("item", "quantity", "unit"),
-    ),
-    FactKind(
-        "changed",
-        Family.ORDERS,
-        Subject.LINE,
-        "The buyer changed the quantity, the requested date, the value or the ship-to of a line.",
-    ),
-    FactKind(
-        "confirmed",
-        Family.ORDERS,
-        Subject.LINE,
-        "The supplier promised a quantity by a date or moment, in one or several schedules.",
-        ("promised_at|promised_on",),
-    ),
-    FactKind(
-        "rejected",
-        Family.ORDERS,
-        Subject.LINE_OR_ORDER,
-        "The supplier will not deliver the line.",
-    ),
-    FactKind(
-        "cancelled",
-        Family.ORDERS,
-        Subject.LINE_OR_ORDER,
-        "A quantity of the line, or without a quantity all that is still open, is not wanted.",
-    ),
-    FactKind(
-        "closed",
-        Family.ORDERS,
-        Subject.LINE_OR_ORDER,
-        "Nothing more is expected on the line.",
-    ),
-    FactKind(
-        "packed",
-        Family.SHIPMENTS,
-        Subject.SHIPPED_LINE,
-        "Advance ship notice: the shipment holds this much of the line.",
-        ("quantity", "unit"),
-    ),
-    FactKind("departed", Family.SHIPMENTS, Subject.SHIPMENT_OR_LINE, "It left a site."),
-    FactKind(
-        "arrived",
-        Family.SHIPMENTS,
-        Subject.SHIPMENT_OR_LINE,
-        "It reached a stop.",
-        ("site",),
-    ),
-    FactKind(
-        "eta",
-        Family.SHIPMENTS,
-        Subject.SHIPMENT_OR_LINE,
-        "It is now expected at its destination on this date or at this moment.",
-        ("eta_at|eta_on",),
-    ),
-    FactKind(
-        "exception",
-        Family.SHIPMENTS,
-        Subject.SHIPMENT_OR_LINE,
-        "Something holds it up (or, with resolved true, no longer does).",
-        ("reason",),
-    ),
-    FactKind(
-        "delivered",
-        Family.SHIPMENTS,
-        Subject.SHIPMENT_OR_LINE,
-        "It was received: how much whole, and how much short, over or damaged.",
-    ),
-    FactKind(
-        "returned",
-        Family.SHIPMENTS,
-        Subject.SHIPMENT_OR_LINE,
-        "A quantity went back.",
-        ("quantity", "unit"),
-    ),
-    FactKind(
-        "counted",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "So much of the item lay at the site at that moment, whatever was told before.",
-        _STOCK,
-    ),
-    FactKind("received", Family.INVENTORY, Subject.STOCK_NODE, "So much came in.", _STOCK),
-    FactKind("issued", Family.INVENTORY, Subject.STOCK_NODE, "So much went out.", _STOCK),
-    FactKind(
-        "adjusted",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "The books were corrected by so much, up or (below zero) down.",
-        _STOCK,
-    ),
-    FactKind(
-        "reserved",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "So much is set aside: for the line that it names, or for something else.",
-        _STOCK,
-    ),
-    FactKind(
-        "unreserved",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "So much is no longer set aside. What is issued for a line needs no such word.",
-        _STOCK,
-    ),
-    FactKind(
-        "blocked",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "So much must not be used, for quality or another reason.",
-        _STOCK,
-    ),
-    FactKind(
-        "unblocked", Family.INVENTORY, Subject.STOCK_NODE, "So much may be used again.", _STOCK
-    ),
-    FactKind(
-        "transferred_out",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "So much left for another site of the same owner, and is in transit to it.",
-        (*_STOCK, "to_site", "transfer_ref"),
-    ),
-    FactKind(
-        "transferred_in",
-        Family.INVENTORY,
-        Subject.STOCK_NODE,
-        "So much of a transfer came in.",
-        (*_STOCK, "transfer_ref"),
-    ),
-    FactKind(
-        "alive",
-        Family.HEARTBEATS,
-        Subject.SOURCE,
-        "The source is alive, and has told everything up to a moment.",
-        ("complete_to",),
-    ),
-)
-
-KIND_BY_NAME: dict[tuple[str, str], FactKind] = {(k.family, k.name): k for k in FACT_KINDS}
 
 
 def line_id(order_ref: str, line: str) -> str:

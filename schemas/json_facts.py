@@ -25,9 +25,11 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from schemas import limits, units
-from schemas.facts import FACT_KINDS, FACT_TYPES, Fact, Family
+from schemas.facts import FACT_TYPES, Fact, Family
+from schemas.kinds import FACT_KINDS
 from schemas.refusals import Refused
-from schemas.validation import check, show
+from schemas.validation import check
+from schemas.value_checks import show
 from schemas.writers import schema_text
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)

@@ -1,14 +1,15 @@
 """The public state of a line's ledger: topic `lines`, one record a line.
 
-A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at]`. Readers
-take the elements they know and ignore those after; the version only rises when an old reader would
-misread the record.
+A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at,
+unsettled_at, shares, conflicts]`. Readers take the elements they know and ignore those after; the
+version only rises when an old reader would misread the record.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from schemas.shares import Conflict, Share
 from schemas.units import UtcMillis
 
 LINE_STATE_VERSION = 1
@@ -21,6 +22,8 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     that wrote the record, `cells` the cells that were last told (the first judges the line).
     `closed_at` is the time of the tick that found nothing more expected; `left_at` that of the tick
     that dropped the facts and left this small tombstone, which refuses later facts as too late.
+    `unsettled_at` is the time of the tick that found nothing more expected but its money. `shares`
+    and `conflicts` are what numbers that stand for the line last said of it, ascending.
     """
 
     v: int
@@ -30,6 +33,9 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cells: tuple[str, ...] = ()
     closed_at: UtcMillis | None = None
     left_at: UtcMillis | None = None
+    unsettled_at: UtcMillis | None = None
+    shares: tuple[Share, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
 
 _decoder = msgspec.msgpack.Decoder(LineFacts)

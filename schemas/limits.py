@@ -15,12 +15,13 @@ UNIT_LENGTH_MAX: Final = 20
 VALUE_MINOR_MAX: Final = 10**15
 """Exact as a JSON number, which many programs read as a double."""
 STOPS_PER_SHIPMENT_MAX: Final = 100
+NET_DAYS_MAX: Final = 3_650
 SCHEDULES_PER_LINE_MAX: Final = 100
 DECIMAL_BYTES_MAX: Final = 16
 """18 digits need 8 bytes, and zeros may stand before them."""
 LINKS_PER_FACT_MAX: Final = 5
 """By the fields that there are: the supplier's order and line, the shipment, and the carrier's
-number, which also stands for the shipment."""
+number, which also stands for the shipment; or the invoice and the payment in place of these."""
 
 FACTS_PER_LINE_MAX: Final = 500
 FACT_BYTES_PER_LINE_MAX: Final = 500_000
@@ -35,6 +36,8 @@ SOURCES_PER_STOCK_NODE_MAX: Final = 50
 CLASHES_PER_STOCK_NODE_MAX: Final = 20
 LINES_HIT_MAX: Final = 100
 STOCK_BALANCES_LISTED: Final = 60
+WORTHS_PER_NUMBER_MAX: Final = 1_500
+"""With ids of the usual length, 150 KB of the record that keeps a number."""
 CONSEQUENCES_LISTED: Final = 20
 
 RECORD_BYTES_MAX: Final = 900_000
@@ -120,6 +123,8 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "confirmation", f"{_LETTER} (`value_out_of_range`)"),
             Limit("STOPS_PER_SHIPMENT_MAX", STOPS_PER_SHIPMENT_MAX, "the highest `stop` of a "
                   "shipment", f"{_LETTER} (`value_out_of_range`)"),
+            Limit("NET_DAYS_MAX", NET_DAYS_MAX, "`net_days` of an invoice",
+                  f"{_LETTER} (`value_out_of_range`)"),
             Limit("DECIMAL_BYTES_MAX", DECIMAL_BYTES_MAX, "bytes of a decimal in Avro",
                   f"{_LETTER} (`value_out_of_range`)"),
             Limit("LINKS_PER_FACT_MAX", LINKS_PER_FACT_MAX, "links between numbers that a fact "
@@ -142,6 +147,9 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "number does not reach that line"),
             Limit("LINE_CHARS_PER_NUMBER_MAX", LINE_CHARS_PER_NUMBER_MAX, "characters of their ids",
                   "the link is a dead letter (`number_full`)"),
+            Limit("WORTHS_PER_NUMBER_MAX", WORTHS_PER_NUMBER_MAX, "amounts of lines by which what "
+                  "is paid of an invoice or order is shared", "the amount is a dead letter "
+                  "(`number_full`): the line gets no share by it"),
             Limit("CONSEQUENCES_LISTED", CONSEQUENCES_LISTED, "consequences listed in an alert",
                   "the worst are listed, all are counted in `consequence_count`"),
         ),

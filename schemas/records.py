@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
+from schemas.payment_records import LinePayment
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all output records; `v` is the version of the record's shape."""
@@ -132,6 +134,8 @@ class OrderStatus(Record, frozen=True, kw_only=True):
     """Names of the rules that fire for the line now."""
     parties: tuple[str, ...] = ()
     last_fact_at: dt.datetime | None = None
+    payment: LinePayment | None = None
+    """None where nobody told of any money."""
 
 
 class Money(Record, frozen=True, kw_only=True):
@@ -315,6 +319,14 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     retried_at: dt.datetime | None = None
 
 
+class WaitingFacts(Record, frozen=True, kw_only=True):
+    """How many facts of one kind, by one source, wait with a number."""
+
+    source: str
+    kind: str
+    facts: int
+
+
 class Unlinked(Record, frozen=True, kw_only=True):
     """Topic `unlinked`, key: number. Facts about a number that stands for no line yet."""
 
@@ -324,6 +336,8 @@ class Unlinked(Record, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     since: dt.datetime
     tick: int
+    counts: tuple[WaitingFacts, ...] = ()
+    """By source and kind, ascending; none in records of releases before there were any."""
 
 
 class Parked(Record, frozen=True, kw_only=True):

@@ -14,6 +14,10 @@ The subject of a fact is the first of these that it names:
 | `shipment_ref`                                | the shipment, `shipment:SUP/ASN-7`              |
 | `carrier_ref`                                 | the carrier's number, `carrier:DHL/123`         |
 
+Of a fact about money that names no line, the first of the invoice, `invoice:SUP/INV-7`, the order,
+the supplier's order and the payment, `payment:BANK/P-1`: what is told of an invoice concerns its
+lines, and not all of the order that it also names.
+
 Every other number that stands for the subject, or holds it, is a link from that number to it:
 
 | it also names                                 | the link                                        |
@@ -24,10 +28,15 @@ Every other number that stands for the subject, or holds it, is a link from that
 | `shipment_ref`                                | the shipment → the subject                      |
 | `carrier_ref`                                 | the carrier's number → the subject; beside a    |
 |                                               | `shipment_ref` also → the shipment              |
+| `invoice_ref`                                 | the invoice → the subject                       |
+| `payment_ref`                                 | the payment → the subject                       |
 
 The last because a carrier's number is another name of the whole shipment: what the carrier says
 of it concerns every line in it. A buyer's order beside a supplier's line teaches nothing: which of
 its lines that is remains open, and is never guessed.
+
+A link may carry what the target is worth in the number: the line's value in its order, the line's
+amount in its invoice. What is told of order or invoice is shared by these (`schemas.shares`).
 """
 
 from __future__ import annotations
@@ -36,7 +45,15 @@ from typing import TypeAlias
 
 import msgspec
 
-from schemas.facts import Fact, Heartbeat, InventoryFact, OrderFact, ShipmentFact, line_id
+from schemas.facts import (
+    Fact,
+    Heartbeat,
+    InventoryFact,
+    OrderFact,
+    PaymentFact,
+    ShipmentFact,
+    line_id,
+)
 
 
 class LineTarget(msgspec.Struct, frozen=True, gc=False, tag="line"):
@@ -55,10 +72,12 @@ Target: TypeAlias = LineTarget | NumberTarget
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """Whatever is told of the number concerns the target."""
+    """Whatever is told of the number concerns the target, which in minor units is worth so much
+    of it by this fact (None: the fact does not say)."""
 
     number: str
     target: Target
+    worth_minor: int | None = None
 
 
 class References(msgspec.Struct, frozen=True, gc=False):
@@ -90,36 +109,69 @@ def carrier_number(carrier_ref: str) -> str:
     return f"carrier:{carrier_ref}"
 
 
+def invoice_number(invoice_ref: str) -> str:
+    """The key of an invoice."""
+    return f"invoice:{invoice_ref}"
+
+
+def payment_number(payment_ref: str) -> str:
+    """The key of a payment."""
+    return f"payment:{payment_ref}"
+
+
+def is_payment(number: str) -> bool:
+    """Whether the key is that of a payment."""
+    return number.startswith("payment:")
+
+
+def is_supplier_line(number: str) -> bool:
+    """Whether the key is that of a supplier's line: it can stand for one order line only."""
+    return number.startswith("supplier:") and "#" in number
+
+
 def find_only_line(fact: Fact) -> str | None:
     """The line id, if the fact is about that line and teaches nothing: what `references` would
     find of most facts, for a fifth of its time."""
     if isinstance(fact, Heartbeat | InventoryFact) or fact.supplier_ref is not None:
         return None
     if isinstance(fact, OrderFact):
-        if fact.kind == "placed":
+        if fact.kind == "placed" or _restates(fact):
             return None
-    elif fact.shipment_ref is not None or fact.carrier_ref is not None:
+    elif isinstance(fact, ShipmentFact):
+        if fact.shipment_ref is not None or fact.carrier_ref is not None:
+            return None
+    elif fact.invoice_ref is not None or fact.payment_ref is not None:
         return None
     order_ref, line = fact.order_ref, fact.line
     return None if order_ref is None or line is None else line_id(order_ref, line)
 
 
-def references(fact: OrderFact | ShipmentFact) -> References:
+def _restates(fact: OrderFact) -> bool:
+    """Whether it says anew what a line is worth in its order."""
+    return fact.value_minor is not None and fact.kind == "changed"
+
+
+def references(fact: OrderFact | ShipmentFact | PaymentFact) -> References:
     """What a fact that passed `validation.check` is about, and what it teaches; about 1 µs.
 
     Pure; the links are in the order of the table above.
     """
+    if isinstance(fact, PaymentFact):
+        return _payment_references(fact)
     order_ref, supplier_ref = fact.order_ref, fact.supplier_ref
     shipment_ref = carrier_ref = None
+    is_placed = isinstance(fact, OrderFact) and (fact.kind == "placed" or _restates(fact))
     if isinstance(fact, ShipmentFact):
         shipment_ref, carrier_ref = fact.shipment_ref, fact.carrier_ref
     if supplier_ref is shipment_ref is carrier_ref is None and order_ref and fact.line:
         # Nearly every fact of an order: no list is needed to find at most one link.
         subject: Target = LineTarget(line_id(order_ref, fact.line))
-        if fact.kind == "placed":
-            return References(subject, (Link(order_number(order_ref), subject),))
+        if isinstance(fact, OrderFact) and is_placed:
+            link = Link(order_number(order_ref), subject, fact.value_minor)
+            return References(subject, (link,))
         return References(subject)
     numbers: list[str] = []
+    links: list[Link] = []
     if supplier_ref is not None:
         if fact.supplier_line is not None:
             numbers.append(supplier_number(supplier_ref, fact.supplier_line))
@@ -130,17 +182,55 @@ def references(fact: OrderFact | ShipmentFact) -> References:
         numbers.append(carrier_number(carrier_ref))
     if order_ref is not None and fact.line is not None:
         subject = LineTarget(line_id(order_ref, fact.line))
-        if fact.kind == "placed":
-            numbers.insert(0, order_number(order_ref))
+        if isinstance(fact, OrderFact) and is_placed:
+            links.append(Link(order_number(order_ref), subject, fact.value_minor))
     elif order_ref is not None and fact.supplier_line is None:
         subject = NumberTarget(order_number(order_ref))
     elif numbers:
         subject = NumberTarget(numbers.pop(0))
     else:
         return References(None)
-    links = [Link(number, subject) for number in numbers]
+    links += [Link(number, subject) for number in numbers]
     if carrier_ref is not None and shipment_ref is not None:
         shipment = NumberTarget(shipment_number(shipment_ref))
         if subject != shipment:
             links.append(Link(carrier_number(carrier_ref), shipment))
+    return References(subject, tuple(links))
+
+
+_WORTH_SIGNS = {"invoiced": 1, "credited": -1}
+
+
+def _payment_references(fact: PaymentFact) -> References:
+    """As `references`: of what is told of money the most exact thing that it names."""
+    order_ref, supplier_ref, supplier_line = fact.order_ref, fact.supplier_ref, fact.supplier_line
+    subject: Target | None = None
+    links: list[Link] = []
+    if order_ref is not None and fact.line is not None:
+        subject = LineTarget(line_id(order_ref, fact.line))
+        if supplier_ref is not None and supplier_line is not None:
+            links.append(Link(supplier_number(supplier_ref, supplier_line), subject))
+    elif supplier_ref is not None and supplier_line is not None:
+        subject = NumberTarget(supplier_number(supplier_ref, supplier_line))
+    names_line = subject is not None
+    if supplier_ref is not None and subject is not None:
+        links.append(Link(supplier_number(supplier_ref), subject))
+    if fact.invoice_ref is not None:
+        invoice = invoice_number(fact.invoice_ref)
+        if subject is None:
+            subject = NumberTarget(invoice)
+        else:
+            sign = _WORTH_SIGNS.get(fact.kind)
+            worth = None if sign is None or fact.value_minor is None else sign * fact.value_minor
+            links.append(Link(invoice, subject, worth))
+    elif not names_line and order_ref is not None:
+        subject = NumberTarget(order_number(order_ref))
+    elif not names_line and supplier_ref is not None:
+        subject = NumberTarget(supplier_number(supplier_ref))
+    if fact.payment_ref is not None:
+        payment = payment_number(fact.payment_ref)
+        if subject is None:
+            subject = NumberTarget(payment)
+        else:
+            links.append(Link(payment, subject))
     return References(subject, tuple(links))

@@ -24,14 +24,8 @@ from schemas import limits
 from schemas.bulk import decode_decimal
 from schemas.facts import Fact, Family
 from schemas.units import QUANTITY_MAX, TIME_MAX, TIME_MIN
-from schemas.validation import (
-    DAY_MAX,
-    DAY_MIN,
-    SITES_OF_STOCK,
-    TEXT_FIELDS,
-    TEXT_LENGTHS_MAX,
-    check,
-)
+from schemas.validation import SITES_OF_STOCK, TEXT_FIELDS, check
+from schemas.value_checks import DAY_MAX, DAY_MIN, TEXT_LENGTHS_MAX
 
 SCREEN_MIN = 400
 """Fewer facts are checked one by one: asking polars costs 1 ms before any."""
@@ -49,9 +43,21 @@ _BOUNDS = {
     "value_minor": (0, limits.VALUE_MINOR_MAX),
     "schedule": (1, limits.SCHEDULES_PER_LINE_MAX),
     "stop": (1, limits.STOPS_PER_SHIPMENT_MAX),
+    "price_minor": (0, limits.VALUE_MINOR_MAX),
+    "net_days": (0, limits.NET_DAYS_MAX),
+    "due_on": (DAY_MIN, DAY_MAX),
+    "due_at": (TIME_MIN, TIME_MAX),
 }
-_QUANTITIES = ("quantity", "short", "over", "damaged")
-_NUMBERS = ("order_ref", "supplier_ref", "shipment_ref", "carrier_ref", "transfer_ref")
+_QUANTITIES = ("quantity", "short", "over", "damaged", "price_per")
+_NUMBERS = (
+    "order_ref",
+    "supplier_ref",
+    "shipment_ref",
+    "carrier_ref",
+    "invoice_ref",
+    "payment_ref",
+    "transfer_ref",
+)
 _PARTS_OF_IDS = ("order_ref", "supplier_ref", "line", "supplier_line")
 _ANY_VALUE = frozenset({"kind", "resolved"})
 """`kind` belongs to the second step, and of a boolean any value will do."""

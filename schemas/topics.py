@@ -103,6 +103,8 @@ TOPICS: tuple[Topic, ...] = (
     _facts(Family.ORDERS, "What buyers and suppliers say of order lines.", "order number"),
     _facts(Family.SHIPMENTS, "What shippers and carriers say of shipments.", "shipment number"),
     _facts(Family.INVENTORY, "What sites say of their stock.", "item and site"),
+    _facts(Family.PAYMENTS, "What suppliers, buyers and banks say of invoices and payments.",
+           "invoice or payment number"),
     _facts(Family.HEARTBEATS, "Sources say that they are alive and complete.", "source"),
     _json(
         "ticks", "Cuts through the log; time for everything visible.", "none", "Tick",

@@ -13,32 +13,38 @@ or the number of a supplier's line have no `#`, so that they can be told apart a
 from __future__ import annotations
 
 import operator
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from schemas import limits
 from schemas.facts import (
-    FACT_KINDS,
     FACT_TYPES,
     Fact,
-    FactKind,
     Family,
     Heartbeat,
     InventoryFact,
     OrderFact,
+    PaymentFact,
     ShipmentFact,
-    Subject,
 )
+from schemas.kinds import FACT_KINDS, FactKind, Subject
 from schemas.refusals import Reason, Refused
-from schemas.units import DAY_MS, QUANTITY_MAX, TIME_MAX, TIME_MIN, decimal
-
-DAY_MIN, DAY_MAX = TIME_MIN // DAY_MS, TIME_MAX // DAY_MS
+from schemas.units import QUANTITY_MAX, TIME_MAX, TIME_MIN
+from schemas.value_checks import (
+    check_due,
+    check_minor,
+    check_moment,
+    check_quantity,
+    check_text,
+    refuse_missing,
+    refuse_value,
+    show,
+)
 
 POSITIVE_QUANTITY_KINDS = frozenset(
     {
-        *("placed", "cancelled", "packed", "returned"),
+        *("placed", "cancelled", "packed", "returned", "invoiced"),
         *("received", "issued", "reserved", "unreserved", "blocked", "unblocked"),
         *("transferred_out", "transferred_in"),
     }
@@ -58,11 +64,6 @@ TEXT_FIELDS: dict[Family, tuple[str, ...]] = {
     )
     for family, struct in FACT_TYPES.items()
 }
-TEXT_LENGTHS_MAX = {"reason": limits.REASON_LENGTH_MAX, "unit": limits.UNIT_LENGTH_MAX}
-LAST_CHARACTER = "\U0010ffff"
-"""No text holds it, so that what begins with it sorts after every id."""
-_REASON_CONTROLS = frozenset("\n\r\t")
-_SHOWN_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def check(fact: Fact) -> Refused | None:
     if refused is not None:
         return refused
     if not (TIME_MIN <= fact.occurred_at <= TIME_MAX and TIME_MIN <= fact.recorded_at <= TIME_MAX):
-        return _check_moment("occurred_at", fact.occurred_at) or _check_moment(
+        return check_moment("occurred_at", fact.occurred_at) or check_moment(
             "recorded_at", fact.recorded_at
         )
     if (plan.required or plan.one_of) and (refused := _check_required(fact, plan)):
@@ -116,6 +117,8 @@ def check(fact: Fact) -> Refused | None:
             return _check_references(fact, plan) or _check_shipment(fact, plan)
         case InventoryFact():
             return _check_stock(fact, plan)
+        case PaymentFact():
+            return _check_references(fact, plan) or _check_payment(fact, plan)
         case Heartbeat():
             return _check_heartbeat(fact)
 
@@ -123,10 +126,10 @@ def check(fact: Fact) -> Refused | None:
 def _check_required(fact: Fact, plan: _Plan) -> Refused | None:
     for name in plan.required:
         if getattr(fact, name) is None:
-            return _refuse_missing(name, f"the kind {fact.kind} needs it")
+            return refuse_missing(name, f"the kind {fact.kind} needs it")
     for first, second in plan.one_of:
         if getattr(fact, first) is None and getattr(fact, second) is None:
-            return _refuse_missing(f"{first} or {second}", f"the kind {fact.kind} needs one")
+            return refuse_missing(f"{first} or {second}", f"the kind {fact.kind} needs one")
     return None
 
 
@@ -144,39 +147,12 @@ def _check_texts(fact: Fact, plan: _Plan) -> Refused | None:
     ):
         return None
     for name, text in zip(TEXT_FIELDS[plan.kind.family], plan.texts(fact), strict=True):
-        if text is not None and (refused := _check_text(name, text)):
+        if text is not None and (refused := check_text(name, text)):
             return refused
     return None
 
 
-def _check_text(name: str, text: str) -> Refused | None:
-    length_max = TEXT_LENGTHS_MAX.get(name, limits.REFERENCE_LENGTH_MAX)
-    if len(text) > length_max:
-        return Refused(
-            Reason.TOO_LONG, f"{name} has {len(text)} characters, expected at most {length_max}"
-        )
-    if not text:
-        return Refused(Reason.BAD_TEXT, f"{name} is empty, expected a text or no {name} at all")
-    if name == "reason":
-        if not text.isprintable():
-            text = "".join(char for char in text if char not in _REASON_CONTROLS)
-    elif text != text.strip():
-        return Refused(
-            Reason.BAD_TEXT, f"{name} is {show(text)}, expected it without space around it"
-        )
-    if text.isprintable():
-        return None
-    for char in text:
-        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char == LAST_CHARACTER:
-            return Refused(
-                Reason.BAD_TEXT,
-                f"{name} is {show(text)} with the character U+{ord(char):04X}, expected no "
-                "control character, line separator, lone surrogate or the last character there is",
-            )
-    return None
-
-
-def _check_references(fact: OrderFact | ShipmentFact, plan: _Plan) -> Refused | None:
+def _check_references(fact: OrderFact | ShipmentFact | PaymentFact, plan: _Plan) -> Refused | None:
     order_ref, line = fact.order_ref, fact.line
     supplier_ref, supplier_line = fact.supplier_ref, fact.supplier_line
     if order_ref is not None:
@@ -184,13 +160,13 @@ def _check_references(fact: OrderFact | ShipmentFact, plan: _Plan) -> Refused | 
         if refused is not None:
             return refused
     elif line is not None:
-        return _refuse_missing("order_ref", f"line is {show(line)}, a line of some order")
+        return refuse_missing("order_ref", f"line is {show(line)}, a line of some order")
     if supplier_ref is not None:
         refused = _check_number("supplier_ref", supplier_ref, True)
         if refused is not None:
             return refused
     elif supplier_line is not None:
-        return _refuse_missing(
+        return refuse_missing(
             "supplier_ref", f"supplier_line is {show(supplier_line)}, a line of some order"
         )
     if line is not None and "#" in line:
@@ -199,40 +175,52 @@ def _check_references(fact: OrderFact | ShipmentFact, plan: _Plan) -> Refused | 
         return Refused(
             Reason.BAD_REFERENCE, f"supplier_line is {show(supplier_line)}, expected no # in it"
         )
-    is_shipped = False
+    of_document, of_payment = False, False
     if isinstance(fact, ShipmentFact):
-        is_shipped = fact.shipment_ref is not None or fact.carrier_ref is not None
-        refused = _check_shipment_numbers(fact) if is_shipped else None
+        of_document = fact.shipment_ref is not None or fact.carrier_ref is not None
+        refused = _check_document_numbers(fact, ("shipment_ref", "carrier_ref"))
+        if refused is not None:
+            return refused
+    elif isinstance(fact, PaymentFact):
+        of_document, of_payment = fact.invoice_ref is not None, fact.payment_ref is not None
+        refused = _check_document_numbers(fact, ("invoice_ref", "payment_ref"))
         if refused is not None:
             return refused
     names_order = order_ref is not None or supplier_ref is not None
     names_line = line is not None or supplier_line is not None
-    return _check_subject(plan.kind, names_line, names_order, is_shipped)
+    return _check_subject(plan.kind, names_line, names_order, of_document, of_payment)
 
 
-def _check_shipment_numbers(fact: ShipmentFact) -> Refused | None:
-    if fact.shipment_ref is not None:
-        refused = _check_number("shipment_ref", fact.shipment_ref, False)
-        if refused is not None:
+def _check_document_numbers(
+    fact: ShipmentFact | PaymentFact, names: tuple[str, str]
+) -> Refused | None:
+    for name in names:
+        number = getattr(fact, name)
+        if number is not None and (refused := _check_number(name, number, False)):
             return refused
-    if fact.carrier_ref is not None:
-        return _check_number("carrier_ref", fact.carrier_ref, False)
     return None
 
 
 def _check_subject(
-    kind: FactKind, names_line: bool, names_order: bool, is_shipped: bool
+    kind: FactKind, names_line: bool, names_order: bool, of_document: bool, of_payment: bool
 ) -> Refused | None:
+    """`of_document`: it names a shipment or carrier's number, or an invoice."""
     about = f"the kind {kind.name} is about a {kind.subject}"
     match kind.subject:
-        case Subject.LINE | Subject.SHIPPED_LINE if not names_line:
-            return _refuse_missing("order_ref with line, or supplier_ref with supplier_line", about)
-        case Subject.SHIPPED_LINE if not is_shipped:
-            return _refuse_missing("shipment_ref or carrier_ref", about)
+        case Subject.LINE | Subject.SHIPPED_LINE | Subject.INVOICED_LINE if not names_line:
+            return refuse_missing("order_ref with line, or supplier_ref with supplier_line", about)
+        case Subject.SHIPPED_LINE if not of_document:
+            return refuse_missing("shipment_ref or carrier_ref", about)
         case Subject.LINE_OR_ORDER if not names_order:
-            return _refuse_missing("order_ref or supplier_ref", about)
-        case Subject.SHIPMENT_OR_LINE if not (is_shipped or names_order):
-            return _refuse_missing("shipment_ref, carrier_ref, order_ref or supplier_ref", about)
+            return refuse_missing("order_ref or supplier_ref", about)
+        case Subject.SHIPMENT_OR_LINE if not (of_document or names_order):
+            return refuse_missing("shipment_ref, carrier_ref, order_ref or supplier_ref", about)
+        case Subject.INVOICED_LINE if not of_document:
+            return refuse_missing("invoice_ref", about)
+        case Subject.INVOICE_OR_LINE if not (of_document or names_line):
+            return refuse_missing("invoice_ref, or order_ref with line", about)
+        case Subject.PAYMENT if not (of_document or of_payment or names_order):
+            return refuse_missing("payment_ref, invoice_ref, order_ref or supplier_ref", about)
         case _:
             return None
 
@@ -254,46 +242,63 @@ def _check_number(name: str, number: str, in_line_id: bool) -> Refused | None:
 
 def _check_order(fact: OrderFact, plan: _Plan) -> Refused | None:
     refused = (
-        _check_due("requested_on", fact.requested_on, "requested_at", fact.requested_at)
-        or _check_due("promised_on", fact.promised_on, "promised_at", fact.promised_at)
-        or _check_quantity("quantity", fact.quantity, fact.unit, plan.least_quantity)
+        check_due("requested_on", fact.requested_on, "requested_at", fact.requested_at)
+        or check_due("promised_on", fact.promised_on, "promised_at", fact.promised_at)
+        or check_quantity("quantity", fact.quantity, fact.unit, plan.least_quantity)
     )
     if refused is not None:
         return refused
-    value, currency = fact.value_minor, fact.currency
-    if value is not None:
-        if not 0 <= value <= limits.VALUE_MINOR_MAX:
-            return _refuse_value("value_minor", value, f"0 to {limits.VALUE_MINOR_MAX}")
-        if currency is None:
-            return _refuse_missing("currency", "value_minor is given, and needs it")
-    if currency is not None and not (
-        len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()
-    ):
-        return Refused(
-            Reason.VALUE_OUT_OF_RANGE,
-            f"currency is {show(currency)}, expected three capital letters (ISO 4217) such as EUR",
-        )
+    refused = check_minor("value_minor", fact.value_minor, fact.currency)
+    if refused is not None:
+        return refused
     if fact.schedule is not None:
         if not 1 <= fact.schedule <= limits.SCHEDULES_PER_LINE_MAX:
-            return _refuse_value("schedule", fact.schedule, f"1 to {limits.SCHEDULES_PER_LINE_MAX}")
+            return refuse_value("schedule", fact.schedule, f"1 to {limits.SCHEDULES_PER_LINE_MAX}")
         if fact.confirmation is None:
-            return _refuse_missing("confirmation", "schedule is given, and is a part of one")
+            return refuse_missing("confirmation", "schedule is given, and is a part of one")
     return None
 
 
 def _check_shipment(fact: ShipmentFact, plan: _Plan) -> Refused | None:
-    refused = _check_due("eta_on", fact.eta_on, "eta_at", fact.eta_at) or _check_quantity(
+    refused = check_due("eta_on", fact.eta_on, "eta_at", fact.eta_at) or check_quantity(
         "quantity", fact.quantity, fact.unit, plan.least_quantity
     )
     if refused is not None:
         return refused
     if fact.short is not None or fact.over is not None or fact.damaged is not None:
         for name in ("short", "over", "damaged"):
-            refused = _check_quantity(name, getattr(fact, name), fact.unit, 0)
+            refused = check_quantity(name, getattr(fact, name), fact.unit, 0)
             if refused is not None:
                 return refused
     if fact.stop is not None and not 1 <= fact.stop <= limits.STOPS_PER_SHIPMENT_MAX:
-        return _refuse_value("stop", fact.stop, f"1 to {limits.STOPS_PER_SHIPMENT_MAX}")
+        return refuse_value("stop", fact.stop, f"1 to {limits.STOPS_PER_SHIPMENT_MAX}")
+    return None
+
+
+def _check_payment(fact: PaymentFact, plan: _Plan) -> Refused | None:
+    refused = (
+        check_due("due_on", fact.due_on, "due_at", fact.due_at)
+        or check_quantity("quantity", fact.quantity, fact.unit, plan.least_quantity)
+        or check_quantity("price_per", fact.price_per, fact.unit, 1)
+        or check_minor("value_minor", fact.value_minor, fact.currency)
+        or check_minor("price_minor", fact.price_minor, fact.currency)
+    )
+    if refused is not None:
+        return refused
+    if fact.price_per is not None and fact.price_minor is None:
+        return refuse_missing("price_minor", "price_per is given, and says for how many units")
+    if fact.price_minor is not None and fact.unit is None:
+        return refuse_missing("unit", "price_minor is given, and is for a unit")
+    days = fact.net_days
+    if days is None:
+        return None
+    if not 0 <= days <= limits.NET_DAYS_MAX:
+        return refuse_value("net_days", days, f"0 to {limits.NET_DAYS_MAX}")
+    if fact.due_on is not None or fact.due_at is not None:
+        return Refused(
+            Reason.CONFLICTING_FIELDS,
+            "net_days is given beside due_on or due_at, expected one of them",
+        )
     return None
 
 
@@ -309,14 +314,14 @@ def _check_stock(fact: InventoryFact, plan: _Plan) -> Refused | None:
             )
     if fact.line is not None:
         if fact.order_ref is None:
-            return _refuse_missing("order_ref", f"line is {show(fact.line)}, a line of some order")
+            return refuse_missing("order_ref", f"line is {show(fact.line)}, a line of some order")
         if "#" in fact.line:
             return Refused(Reason.BAD_REFERENCE, f"line is {show(fact.line)}, expected no # in it")
     for name, is_part in (("order_ref", True), ("transfer_ref", False)):
         number = getattr(fact, name)
         if number is not None and (refused := _check_number(name, number, is_part)):
             return refused
-    return _check_quantity("quantity", fact.quantity, fact.unit, plan.least_quantity)
+    return check_quantity("quantity", fact.quantity, fact.unit, plan.least_quantity)
 
 
 def _check_heartbeat(fact: Heartbeat) -> Refused | None:
@@ -325,53 +330,7 @@ def _check_heartbeat(fact: Heartbeat) -> Refused | None:
             Reason.VALUE_OUT_OF_RANGE,
             f"family is {show(fact.family)}, expected one of {', '.join(Family)}",
         )
-    return _check_moment("complete_to", fact.complete_to)
-
-
-def _check_due(day_name: str, on: int | None, moment_name: str, at: int | None) -> Refused | None:
-    if on is not None:
-        if at is not None:
-            return Refused(
-                Reason.CONFLICTING_FIELDS,
-                f"{day_name} and {moment_name} are both given, expected a date or a moment",
-            )
-        if not DAY_MIN <= on <= DAY_MAX:
-            return Refused(
-                Reason.TIME_OUT_OF_RANGE,
-                f"{day_name} is {show(on)} days from 1970-01-01, expected {DAY_MIN} to {DAY_MAX} "
-                "(1970 to 2100)",
-            )
-    elif at is not None:
-        return _check_moment(moment_name, at)
-    return None
-
-
-def _check_moment(name: str, at: int) -> Refused | None:
-    if TIME_MIN <= at <= TIME_MAX:
-        return None
-    return Refused(
-        Reason.TIME_OUT_OF_RANGE,
-        f"{name} is {show(at)} ms from 1970-01-01T00:00:00Z, expected {TIME_MIN} to {TIME_MAX} "
-        "(1970 to 2100)",
-    )
-
-
-def _check_quantity(
-    name: str, quantity: int | None, unit: str | None, least: int
-) -> Refused | None:
-    if unit is not None and len(unit) > limits.UNIT_LENGTH_MAX:
-        return _check_text("unit", unit)
-    if quantity is None:
-        return None
-    if not least <= quantity <= QUANTITY_MAX:
-        wanted = f"more than 0 and at most {decimal(QUANTITY_MAX)}"
-        if least <= 0:
-            wanted = f"{decimal(least)} to {decimal(QUANTITY_MAX)}"
-        found = decimal(quantity) if abs(quantity) <= QUANTITY_MAX else show(quantity)
-        return Refused(Reason.VALUE_OUT_OF_RANGE, f"{name} is {found}, expected {wanted}")
-    if unit is None:
-        return _refuse_missing("unit", f"{name} is given, and needs it")
-    return None
+    return check_moment("complete_to", fact.complete_to)
 
 
 def _refuse_kind(fact: Fact) -> Refused:
@@ -379,19 +338,3 @@ def _refuse_kind(fact: Fact) -> Refused:
     return Refused(
         Reason.UNKNOWN_KIND, f"kind is {show(fact.kind)}, expected one of {', '.join(kinds)}"
     )
-
-
-def _refuse_missing(name: str, why: str) -> Refused:
-    return Refused(Reason.MISSING_FIELD, f"{name} is missing, and {why}")
-
-
-def _refuse_value(name: str, found: int, wanted: str) -> Refused:
-    return Refused(Reason.VALUE_OUT_OF_RANGE, f"{name} is {show(found)}, expected {wanted}")
-
-
-def show(found: str | int) -> str:
-    """What was found, short and on one line whatever it holds."""
-    if isinstance(found, int):
-        return str(found) if found.bit_length() <= 128 else f"a number of {found.bit_length()} bits"
-    shown = ascii(found) if not found.isprintable() else repr(found)
-    return shown if len(shown) <= _SHOWN_MAX else f"{shown[: _SHOWN_MAX - 4]}...{shown[-1]}"

@@ -16,6 +16,19 @@ from alerts.rules.delivery import (
     DELIVERED_SHORT,
 )
 from alerts.rules.feeds import FEED_BLIND, FeedView
+from alerts.rules.invoices import (
+    INVOICED_PRICE,
+    INVOICED_QUANTITY,
+    PAID_OVER,
+    PAYMENT_UNCLEAR,
+    REFERENCE_AMBIGUOUS,
+)
+from alerts.rules.payments import (
+    DELIVERED_NOT_INVOICED,
+    HELD_FOR_PAYMENT,
+    PAID_NOT_MOVING,
+    UNPAID_PAST_TERMS,
+)
 from alerts.rules.promise import PROMISE_LATER_THAN_REQUESTED, PROMISE_MOVED, UNCONFIRMED
 from alerts.rules.rule import Parameter, Rule, Settings, Unit
 from alerts.rules.shipping import (
@@ -42,6 +55,15 @@ LINE_RULES: tuple[Rule[LineView], ...] = (
     DELIVERED_SHORT,
     DELIVERED_OVER,
     DELIVERED_DAMAGED,
+    DELIVERED_NOT_INVOICED,
+    UNPAID_PAST_TERMS,
+    PAID_NOT_MOVING,
+    HELD_FOR_PAYMENT,
+    INVOICED_QUANTITY,
+    INVOICED_PRICE,
+    PAID_OVER,
+    PAYMENT_UNCLEAR,
+    REFERENCE_AMBIGUOUS,
 )
 
 STOCK_RULES: tuple[Rule[NodeView], ...] = (

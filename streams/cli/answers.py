@@ -20,6 +20,7 @@ from streams.cli.display import (
     styled,
     words,
 )
+from streams.cli.payments import payment_fields
 from streams.cli.session import console, finish, print_json
 from streams.cli.view_client import Answer, quoted
 from streams.exits import Exit
@@ -107,6 +108,7 @@ def print_line(reader: Reader, line: Answer) -> None:
             ("next", _next_step(reader, step) if step else ""),
             ("shipments", escape(", ".join(line["shipments"]))),
             ("value", money(value)),
+            *payment_fields(reader, line["payment"]),
             ("rules that fire", ", ".join(line["rules"])),
             ("blind feeds", escape(", ".join(line["blind_feeds"]))),
             ("last fact", reader.time(line["last_fact_at"])),
@@ -309,46 +311,6 @@ def delivery_lines(reader: Reader, deliveries: list[Answer]) -> Iterator[str]:
         at = f" {reader.time(each['at'])}" if each["at"] else ""
         detail = f": {each['detail']}" if each["detail"] else ""
         yield f"{each['sink']}: {outcome}{at}{detail}"
-
-
-@click.group()
-def unlinked() -> None:
-    """List numbers that stand for no order line yet.
-
-    \b
-    Examples:
-      slipwatch unlinked list
-    """
-
-
-@unlinked.command("list")
-@LIMIT
-@asks_view
-def list_unlinked(
-    reader: Reader,
-    /,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """List the numbers, the longest waiting first. Their facts join when the link arrives."""
-    answer = reader.view.get("/v1/unlinked", limit=limit)
-    if as_json:
-        print_json(answer)
-        return
-    print_table(
-        ("number", "facts waiting", "kinds", "sources", "since"),
-        (
-            (
-                escape(each["number"]),
-                str(each["waiting"]),
-                ", ".join(each["kinds"]),
-                escape(", ".join(each["sources"])),
-                reader.time(each["since"]),
-            )
-            for each in answer["unlinked"]
-        ),
-    )
-    print_end(reader, answer, len(answer["unlinked"]), "number")
 
 
 @click.group()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import click
 from rich.table import Table
 
-from alerts.texts import money_text
+from alerts.amounts import money_text
 from schemas.records import Money
 from streams.cli.session import Session, console, json_option, pass_session
 from streams.cli.view_client import Answer, ViewClient

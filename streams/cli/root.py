@@ -80,7 +80,7 @@ COMMANDS: tuple[Listed, ...] = (
         "what each rule says with its figures (also why it is silent), and who was told what and "
         "when.",
     ),
-    Listed("unlinked", "streams.cli.answers", "List numbers that stand for no order line yet."),
+    Listed("unlinked", "streams.cli.unlinked", "List numbers that stand for no order line yet."),
     Listed("feeds", "streams.cli.answers", "List the sources of facts."),
     Listed(
         "status",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts.texts import CURRENCY_DIGITS, money_text
+from alerts.amounts import CURRENCY_DIGITS, money_text
 from schemas.records import Alert, AlertState, Severity, Standing
 from schemas.units import UtcMillis, instant
 

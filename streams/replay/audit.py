@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.ticks import TOMBSTONE_TICK_HEADER
-from schemas.topics import TOPIC_BY_NAME, Retention
+from schemas.topics import FACT_TOPICS, TOPIC_BY_NAME, Retention
 from streams.engine.control import Control
 from streams.engine.flow import LAST_STAGE
 from streams.engine.local import LocalEngine
@@ -195,7 +195,7 @@ def _differing(expected: _Told, found: _Told) -> Iterable[Written]:
 
 
 def _check_whole(log: Log) -> None:
-    counts = log.partition_counts(["ticks", "orders", "shipments", "heartbeats"])
+    counts = log.partition_counts(["ticks", *FACT_TOPICS])
     partitions = [Partition(topic, n) for topic, count in counts.items() for n in range(count)]
     for where, begin in log.begin_offsets(partitions).items():
         if begin:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from schemas.facts import FACT_TYPES, KIND_BY_NAME, FactKind, Family, Subject
+from schemas.facts import FACT_TYPES, Family
+from schemas.kinds import KIND_BY_NAME, FactKind, Subject
 from streams.replay.expressions import (
     Amount,
     Column,
@@ -32,8 +33,9 @@ from streams.replay.mapping import FactRule, Mapping, Place, expressions, roots
 from topology.problems import quoted, suggestion
 from topology.zones import zone_names
 
-VALUE_FIELD = "value"
-"""The field of a mapping that fills two of the fact: `value_minor` and `currency`."""
+MONEY_FIELDS = {"value": "value_minor", "price": "price_minor"}
+"""Fields of a mapping that fill two of the fact: the amount in minor units, and `currency`."""
+_MONEY_SHOWN = {minor: name for name, minor in MONEY_FIELDS.items()}
 
 _OWN_FIELDS = frozenset({"event_id", "source", "kind", "occurred_at", "recorded_at"})
 _TYPE_OF_ANNOTATION = {
@@ -58,6 +60,16 @@ _REFERENCES: dict[Subject, tuple[tuple[str, ...], ...]] = {
         ("supplier_ref", "supplier_line"),
     ),
     Subject.STOCK_NODE: (("item", "site"),),
+    Subject.INVOICED_LINE: (
+        ("invoice_ref", "order_ref", "line"),
+        ("invoice_ref", "supplier_ref", "supplier_line"),
+    ),
+    Subject.INVOICE_OR_LINE: (
+        ("invoice_ref",),
+        ("order_ref", "line"),
+        ("supplier_ref", "supplier_line"),
+    ),
+    Subject.PAYMENT: (("payment_ref",), ("invoice_ref",), ("order_ref",), ("supplier_ref",)),
     Subject.SOURCE: ((),),
 }
 
@@ -237,9 +249,10 @@ def field_types(family: Family) -> dict[str, ValueType]:
         for name, text in annotations.items()
         if name not in _OWN_FIELDS
     }
-    if "value_minor" in types:
-        del types["value_minor"], types["currency"]
-        types[VALUE_FIELD] = ValueType.MONEY
+    for name, minor in MONEY_FIELDS.items():
+        if types.pop(minor, None) is not None:
+            types[name] = ValueType.MONEY
+            types.pop("currency", None)
     return types
 
 
@@ -274,10 +287,14 @@ def _rule_faults(types: _Types, at: int, rule: FactRule) -> Iterator[Fault]:
 
 
 def _missing(place: Place, kind: FactKind, rule: FactRule) -> Iterator[Fault]:
+    filled = {MONEY_FIELDS.get(name, name) for name in rule.fields}
     for required in kind.required:
-        if not any(name in rule.fields for name in required.split("|")):
-            expected = f"the field {required.replace('|', ' or ')}, which {kind.name} needs"
-            yield Fault((*place, "fields"), "nothing", expected)
+        # A field of money fills the currency beside its amount.
+        if required == "currency" or any(name in filled for name in required.split("|")):
+            continue
+        shown = _MONEY_SHOWN.get(required, required).replace("|", " or ")
+        expected = f"the field {shown}, which {kind.name} needs"
+        yield Fault((*place, "fields"), "nothing", expected)
     ways = _REFERENCES[kind.subject]
     if not any(all(name in rule.fields for name in way) for way in ways):
         shown = " or ".join(" and ".join(way) for way in ways)

@@ -20,7 +20,7 @@ from schemas.facts import FACT_TYPES, Fact
 from schemas.validation import check
 from streams.replay.evaluation import Note, Refused, RowValues
 from streams.replay.mapping import CellRule, FactRule, Mapping
-from streams.replay.mapping_checks import VALUE_FIELD
+from streams.replay.mapping_checks import MONEY_FIELDS
 from topology.problems import Problem, quoted, suggestion
 
 
@@ -199,10 +199,12 @@ def _fact(source: str, row_id: str, rule: FactRule, values: RowValues) -> Fact:
             raise Refused(name, "nothing", "a moment")
     for name, expression in rule.fields.items():
         value = values.value(expression)
-        if name != VALUE_FIELD:
+        if name not in MONEY_FIELDS:
             fields[name] = value
         elif isinstance(value, tuple):
-            fields["value_minor"], fields["currency"] = value
+            fields[MONEY_FIELDS[name]], currency = value
+            if fields.setdefault("currency", currency) != currency:
+                raise Refused(name, f"an amount in {currency}", f"one in {fields['currency']}")
     event_id = f"{source}:{row_id}:{rule.label}"
     fact = FACT_TYPES[rule.family](event_id=event_id, source=source, kind=rule.kind, **fields)
     refused = check(fact)

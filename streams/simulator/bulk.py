@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.facts import Fact, Heartbeat, InventoryFact, OrderFact
+from schemas.facts import Fact, Heartbeat, InventoryFact, OrderFact, PaymentFact
 
 
 def copied(fact: Fact, copies: int) -> list[Fact]:
@@ -29,6 +29,16 @@ def _renumbered(fact: Fact, suffix: str) -> Fact:
                 order_ref=order and order + suffix,
                 supplier_ref=supplier and supplier + suffix,
                 confirmation=confirmation and confirmation + suffix,
+            )
+        case PaymentFact(order_ref=order, supplier_ref=supplier):
+            invoice, payment = fact.invoice_ref, fact.payment_ref
+            return msgspec.structs.replace(
+                fact,
+                event_id=fact.event_id + suffix,
+                order_ref=order and order + suffix,
+                supplier_ref=supplier and supplier + suffix,
+                invoice_ref=invoice and invoice + suffix,
+                payment_ref=payment and payment + suffix,
             )
         case _:
             order, supplier = fact.order_ref, fact.supplier_ref

@@ -371,6 +371,7 @@ def _grounds(body: bytes, judgement: Judgement, tick: TickContext) -> bytes:
         judgement.blind_feed,
         judgement.next_step,
         judgement.expected,
+        judgement.settlement,
     )
     return blake2b(body + _encode(stands), digest_size=8).digest()
 

@@ -14,16 +14,19 @@ import msgspec
 
 from schemas import limits
 from schemas.codec import FactDecoder, Unsound, pack
-from schemas.facts import Fact, Family, Heartbeat, InventoryFact, stock_node_id
+from schemas.facts import Fact, Family, Heartbeat, InventoryFact, OrderFact, stock_node_id
 from schemas.records import DeadLetter
-from schemas.references import LineTarget, Target, find_only_line, references
+from schemas.references import LineTarget, Link, Target, find_only_line, references
+from schemas.shares import Worth
 from schemas.units import instant
 from streams.stages.keys import node_key, source_key
-from streams.stages.links import LINE, NUMBER
+from streams.stages.passing import LINE, NUMBER
 from streams.stages.rows import Row, RowKind, TickHeader, partition_of
 from streams.stages.stage import Outputs
 
 NAME = "intake"
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Raw(msgspec.Struct, frozen=True, gc=False):
@@ -94,8 +97,30 @@ def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:
             number = subject.number
             to_links[partition_of(number, partitions)].append(Row(number, RowKind.FACT, body))
         for link in named.links:
-            row = Row(link.number, RowKind.LINK, _target(link.target).encode())
-            to_links[partition_of(link.number, partitions)].append(row)
+            to_links[partition_of(link.number, partitions)].append(_taught(fact, link))
+
+
+def _taught(fact: Fact, link: Link) -> Row:
+    """What the number is told: that it stands for the target, and what that is worth in it."""
+    target = _target(link.target)
+    if link.worth_minor is None:
+        return Row(link.number, RowKind.LINK, target.encode())
+    worth = Worth(
+        target,
+        fact.source,
+        fact.event_id,
+        fact.occurred_at,
+        fact.recorded_at,
+        link.worth_minor,
+        _currency(fact),
+        isinstance(fact, OrderFact),
+    )
+    return Row(link.number, RowKind.WORTH, _encode(worth))
+
+
+def _currency(fact: Fact) -> str:
+    """The currency beside an amount, which no fact that passed the checks lacks."""
+    return getattr(fact, "currency", None) or ""
 
 
 def _nodes_of(fact: InventoryFact) -> list[str]:

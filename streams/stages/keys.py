@@ -6,7 +6,7 @@ import zlib
 
 from alerts.lines import LineSummary
 from schemas.facts import split_stock_node_id
-from schemas.validation import LAST_CHARACTER
+from schemas.value_checks import LAST_CHARACTER
 from topology.network import Network
 
 SOURCE_MARK = "\x01"

@@ -14,16 +14,25 @@ import msgspec
 
 from alerts.lines import FeedState, LineSummary
 from alerts.rhythm import blind_at
+from alerts.settlement import is_settled
 from alerts.status import feed_record
 from schemas import limits
 from schemas.codec import unpack
-from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact, stock_node_id
+from schemas.facts import (
+    Fact,
+    Heartbeat,
+    OrderFact,
+    PaymentFact,
+    ShipmentFact,
+    stock_node_id,
+)
 from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_line
 from schemas.units import DAY_MS, UtcMillis
 from streams.stages.fold import fold
 from streams.stages.keys import PART_MARK, cells_of, is_node, is_source, part, source_key
 from streams.stages.legs import canonical
 from streams.stages.links import refuse
+from streams.stages.passing import said_by_numbers
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.stock_ledger import keep_node, touch
@@ -112,34 +121,58 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     if old.left_at is not None:
         _tombstone(key, old, rows, store, tick, out)
         return
-    if rows:
-        facts = _merge(key, [unpack(body) for body in old.facts], old.facts, rows, tick, out)
+    told = [row for row in rows if row.kind == RowKind.FACT]
+    shares, conflicts = said_by_numbers(old, rows)
+    if told:
+        facts = _merge(key, [unpack(body) for body in old.facts], old.facts, told, tick, out)
         bodies = tuple(body for _, body in facts)
     else:
         facts = [(unpack(body), body) for body in old.facts]
         bodies = old.facts
     if not bodies:
         return
-    summary = fold(key, [fact for fact, _ in facts])
+    summary = fold(key, [fact for fact, _ in facts], shares, conflicts)
     cells = cells_of(summary, tick.network)
-    if bodies != old.facts or cells != old.cells:
+    if (bodies, shares, conflicts, cells) != (old.facts, old.shares, old.conflicts, old.cells):
         _tell_cells(key, summary, cells, old.cells, tick, out)
-        if old.facts and any(_names_ends(row.body) for row in rows):
+        if old.facts and any(map(_names_ends, rows)):
             before = fold(key, [unpack(body) for body in old.facts])
             for node in sorted(_nodes_of(before) - _nodes_of(summary)):
                 touch(node, tick, out)
-    closed_at = None
-    if summary.is_ended:
-        closed_at = old.closed_at if old.closed_at is not None else tick.at
+    closed_at, unsettled_at = _ended_at(old, summary, tick)
     due = None
     if closed_at is not None:
         due = closed_at + tick.policy.lateness_horizon_days * DAY_MS
-        if due <= tick.at and not rows and tick.header.complete:
-            _leave(key, old, store, tick, out)
-            return
-    new = LineFacts(LINE_STATE_VERSION, due, old.tick, bodies, cells, closed_at)
+    elif unsettled_at is not None:
+        due = unsettled_at + tick.policy.settlement_days * DAY_MS
+    if due is not None and due <= tick.at and not rows and tick.header.complete:
+        _leave(key, old, store, tick, out)
+        return
+    new = LineFacts(
+        LINE_STATE_VERSION,
+        due,
+        old.tick,
+        bodies,
+        cells,
+        closed_at,
+        None,
+        unsettled_at,
+        shares,
+        conflicts,
+    )
     if new != old:
         store.put(key, encode_line(msgspec.structs.replace(new, tick=tick.n)))
+
+
+def _ended_at(
+    old: LineFacts, summary: LineSummary, tick: TickContext
+) -> tuple[UtcMillis | None, UtcMillis | None]:
+    """The tick times that found nothing more expected at all, and nothing more but money."""
+    if not summary.is_ended:
+        return None, None
+    if is_settled(summary, tick.network):
+        return (tick.at if old.closed_at is None else old.closed_at), None
+    return None, (tick.at if old.unsettled_at is None else old.unsettled_at)
 
 
 def _merge(
@@ -180,9 +213,15 @@ def _merge(
 
 
 def _rank(fact: Fact, body: bytes) -> tuple[bool, UtcMillis, bytes]:
-    """Of two tellings of one event the lower rank is kept: the one that knows its shipment, then
-    the earlier told, then the lower bytes; never the one that came first."""
-    unknown = isinstance(fact, ShipmentFact) and fact.shipment_ref is None
+    """Of two tellings of one event the lower rank is kept: the one that knows its shipment, or that
+    its amount is not for this line alone; then the earlier told, then the lower bytes; never the
+    one that came first."""
+    unknown = False
+    if isinstance(fact, ShipmentFact):
+        unknown = fact.shipment_ref is None
+    elif isinstance(fact, PaymentFact):
+        # A payment that stands for several things keeps no amount; once known, that stays so.
+        unknown = fact.value_minor is not None
     return (unknown, fact.recorded_at, body)
 
 
@@ -201,9 +240,11 @@ def _tell_cells(
     _forget(key, [cell for cell in before if cell not in cells], tick, out)
 
 
-def _names_ends(body: bytes) -> bool:
-    """Whether the fact may change between which stock nodes a line goes."""
-    fact = unpack(body)
+def _names_ends(row: Row) -> bool:
+    """Whether the row is a fact that may change between which stock nodes a line goes."""
+    if row.kind != RowKind.FACT:
+        return False
+    fact = unpack(row.body)
     named = isinstance(fact, OrderFact) and (fact.item or fact.ship_from or fact.ship_to)
     return bool(named)
 
@@ -240,6 +281,8 @@ def _tombstone(
     out: Outputs,
 ) -> None:
     for row in rows:
+        if row.kind != RowKind.FACT:
+            continue
         refuse(
             key,
             row.body,

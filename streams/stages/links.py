@@ -5,25 +5,29 @@ facts told about it, because a line that joins later must get those too; and pas
 to each target. A target is a line, or another number, which gets the fact one tick later: so a
 payment finds its line over any chain of numbers, in any order of arrival, and a loop ends because
 a number passes on only what is new to it.
+
+Beside the facts go the shares by which amounts told of an invoice or order are shared over its
+lines, and the conflict of a number that can stand for one line only and is tied to several.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from schemas import limits
-from schemas.codec import pack, unpack
-from schemas.facts import ShipmentFact
-from schemas.records import DeadLetter, Unlinked
+from schemas.codec import unpack
+from schemas.records import DeadLetter, Unlinked, WaitingFacts
+from schemas.references import is_payment
+from schemas.shares import Share, Worth, joined
 from schemas.units import DAY_MS, UtcMillis, instant
+from streams.stages.passing import LINE, NUMBER, as_passed, conflict_of, shares_told
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.store import Store
 
-LINE = "L"
-NUMBER = "N"
 REFUSED_FACT = "facts"
 """What stands for the topic in the dead letter of a fact that passed intake."""
 STATE_VERSION = 1
@@ -32,7 +36,8 @@ STATE_VERSION = 1
 class NumberState(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a number stands for. Targets are `L` + line id or `N` + number; facts are packed.
 
-    `waiting_at` is the time of the tick since which facts wait without a target.
+    `waiting_at` is the time of the tick since which facts wait without a target. `worths` say what
+    the targets are worth in the number, `shares` are those that other numbers told it.
     """
 
     v: int
@@ -40,8 +45,12 @@ class NumberState(msgspec.Struct, array_like=True, frozen=True, gc=False):
     targets: tuple[str, ...] = ()
     facts: tuple[bytes, ...] = ()
     waiting_at: UtcMillis | None = None
+    worths: tuple[Worth, ...] = ()
+    shares: tuple[Share, ...] = ()
 
 
+_decode_worth = msgspec.msgpack.Decoder(Worth).decode
+_decode_share = msgspec.msgpack.Decoder(Share).decode
 _decode = msgspec.msgpack.Decoder(NumberState).decode
 _encode = msgspec.msgpack.Encoder().encode
 _EMPTY = NumberState(STATE_VERSION, None)
@@ -85,14 +94,16 @@ class Links:
             self._expire(key, old, store, tick, out)
             return
         targets, facts = _join(key, old, rows, tick, out)
-        _forward(key, old, targets, facts, tick, out)
+        worths, shares = _weigh(key, old, rows, tick, out)
         waiting_at = None
         if facts and not targets:
             waiting_at = old.waiting_at if old.waiting_at is not None else tick.at
         due = tick.at + tick.policy.link_retention_days * DAY_MS
-        if (targets, facts) == (old.targets, old.facts) and old.due is not None:
-            due = old.due
-        new = NumberState(STATE_VERSION, due, targets, facts, waiting_at)
+        new = NumberState(STATE_VERSION, due, targets, facts, waiting_at, worths, shares)
+        _forward(key, old, new, tick, out)
+        _tell_shares(key, old, new, tick, out)
+        if old.due is not None and msgspec.structs.replace(new, due=old.due) == old:
+            new = old
         store.put(key, _encode(new))
         if facts and not targets:
             if facts != old.facts:
@@ -120,8 +131,9 @@ def _join(
     facts = set(old.facts)
     target_chars, fact_bytes = sum(map(len, targets)), sum(map(len, facts))
     for row in rows:
-        if row.kind == RowKind.LINK:
-            target = row.body.decode()
+        if row.kind in {RowKind.LINK, RowKind.WORTH}:
+            worth = _decode_worth(row.body) if row.kind == RowKind.WORTH else None
+            target = row.body.decode() if worth is None else worth.target
             if target in targets:
                 continue
             if (
@@ -132,7 +144,7 @@ def _join(
                 continue
             targets.add(target)
             target_chars += len(target)
-        elif row.body not in facts:
+        elif row.kind == RowKind.FACT and row.body not in facts:
             full = ""
             if len(facts) >= limits.FACTS_PER_NUMBER_MAX:
                 full = f"{key} already has {limits.FACTS_PER_NUMBER_MAX} facts"
@@ -147,41 +159,68 @@ def _join(
     return tuple(sorted(targets)), tuple(sorted(facts))
 
 
-def _forward(
-    key: str,
-    old: NumberState,
-    targets: tuple[str, ...],
-    facts: tuple[bytes, ...],
-    tick: TickContext,
-    out: Outputs,
-) -> None:
+def _weigh(
+    key: str, old: NumberState, rows: Sequence[Row], tick: TickContext, out: Outputs
+) -> tuple[tuple[Worth, ...], tuple[Share, ...]]:
+    """What the targets are worth, and the shares that other numbers told, each the last."""
+    told = [_decode_worth(row.body) for row in rows if row.kind == RowKind.WORTH]
+    shares = {(each.number, each.via): each for each in old.shares}
+    for row in rows:
+        if row.kind == RowKind.SHARE:
+            share = _decode_share(row.body)
+            shares[share.number, share.via] = share
+    worths = old.worths
+    if told:
+        worths = joined([*old.worths, *told])
+        if len(worths) > limits.WORTHS_PER_NUMBER_MAX:
+            kept = joined([*old.worths, *told[: limits.WORTHS_PER_NUMBER_MAX - len(old.worths)]])
+            for worth in worths:
+                if worth not in kept:
+                    _refuse_worth(key, worth, tick, out)
+            worths = kept
+    return worths, tuple(shares[name] for name in sorted(shares))
+
+
+def _forward(key: str, old: NumberState, new: NumberState, tick: TickContext, out: Outputs) -> None:
+    """Each fact once to each target; anew where it reads otherwise now."""
     known = set(old.targets)
     told = set(old.facts)
-    news = [body for body in facts if body not in told]
-    for target in targets:
-        for body in news if target in known else facts:
+    alone, was_alone = len(new.targets) == 1, len(old.targets) == 1
+    news = [body for body in new.facts if body not in told]
+    rereads = alone != was_alone and is_payment(key)
+    for target in new.targets:
+        for body in news if target in known and not rereads else new.facts:
+            passed = as_passed(key, target, alone, body)
+            is_new = target not in known or body not in told
+            if is_new or passed != as_passed(key, target, was_alone, body):
+                _pass_on(target, RowKind.FACT, passed, tick, out)
+
+
+def _tell_shares(
+    key: str, old: NumberState, new: NumberState, tick: TickContext, out: Outputs
+) -> None:
+    """The shares and the conflict, to whom they are not what they were."""
+    before = shares_told(key, old.targets, old.facts, old.worths, old.shares)
+    after = shares_told(key, new.targets, new.facts, new.worths, new.shares)
+    for target in new.targets:
+        known = before.get(target, ())
+        for share in after.get(target, ()):
+            if share not in known:
+                _pass_on(target, RowKind.SHARE, _encode(share), tick, out)
+    conflict = conflict_of(key, new.targets, new.facts)
+    if conflict is not None and conflict != conflict_of(key, old.targets, old.facts):
+        for target in new.targets:
             if target[0] == LINE:
-                line = target[1:]
-                out.row("ledgers-rows", tick.n, line, Row(line, RowKind.FACT, body))
-            else:
-                number = target[1:]
-                out.row(
-                    "links-rows",
-                    tick.n + 1,
-                    number,
-                    Row(number, RowKind.FACT, _in_shipment(number, body)),
-                )
+                _pass_on(target, RowKind.CONFLICT, _encode(conflict), tick, out)
 
 
-def _in_shipment(number: str, body: bytes) -> bytes:
-    """A fact that reaches a shipment over another number is about that shipment."""
-    scope, _, reference = number.partition(":")
-    if scope != "shipment":
-        return body
-    fact = unpack(body)
-    if isinstance(fact, ShipmentFact) and fact.shipment_ref is None:
-        return pack(msgspec.structs.replace(fact, shipment_ref=reference))
-    return body
+def _pass_on(target: str, kind: RowKind, body: bytes, tick: TickContext, out: Outputs) -> None:
+    """To a line's ledger in this tick, to another number in the next."""
+    name = target[1:]
+    if target[0] == LINE:
+        out.row("ledgers-rows", tick.n, name, Row(name, kind, body))
+    else:
+        out.row("links-rows", tick.n + 1, name, Row(name, kind, body))
 
 
 def _unlinked(key: str, state: NumberState, tick: TickContext) -> Unlinked:
@@ -193,6 +232,12 @@ def _unlinked(key: str, state: NumberState, tick: TickContext) -> Unlinked:
         sources=tuple(sorted({fact.source for fact in facts})),
         since=instant(state.waiting_at if state.waiting_at is not None else tick.at),
         tick=tick.n,
+        counts=tuple(
+            WaitingFacts(source=source, kind=kind, facts=count)
+            for (source, kind), count in sorted(
+                Counter((fact.source, fact.kind) for fact in facts).items()
+            )
+        ),
     )
 
 
@@ -228,5 +273,23 @@ def _refuse_link(key: str, target: str, lines: int, tick: TickContext, out: Outp
         tick=tick.n,
         at=instant(tick.at),
         value=target.encode(),
+    )
+    out.record("dead-letters", letter.id, letter)
+
+
+def _refuse_worth(key: str, worth: Worth, tick: TickContext, out: Outputs) -> None:
+    letter = DeadLetter(
+        id=f"{key}/{worth.target}/{worth.source}/{worth.event_id}",
+        topic="links-rows",
+        partition=-1,
+        offset=-1,
+        reason="number_full",
+        error=f"{key} already knows {limits.WORTHS_PER_NUMBER_MAX} amounts of its lines, and has "
+        f"no room for more; {worth.target[1:]} gets no share by this one",
+        tick=tick.n,
+        at=instant(tick.at),
+        source=worth.source,
+        event_id=worth.event_id,
+        value=_encode(worth),
     )
     out.record("dead-letters", letter.id, letter)

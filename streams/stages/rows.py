@@ -24,6 +24,9 @@ class RowKind(enum.IntEnum):
     FACT = 1
     LINK = 2
     HEARD = 3
+    WORTH = 4
+    SHARE = 5
+    CONFLICT = 6
     LINE = 10
     FORGET = 11
     FEED = 12

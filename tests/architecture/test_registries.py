@@ -7,7 +7,8 @@ import json
 
 from alerts.rules import RULES
 from schemas import records, stock_records, ticks
-from schemas.facts import FACT_KINDS, FACT_TYPES, Family
+from schemas.facts import FACT_TYPES, Family
+from schemas.kinds import FACT_KINDS
 from schemas.topics import TOPICS
 from tests.architecture.sources import ROOT, Module, modules
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -198,10 +199,10 @@ def test_a_key_that_fails_is_parked_and_joins_again_when_it_can_be_evaluated(
     chain.placed("PO-2", START)
     fold = folding.fold
 
-    def failing(line_id: str, facts: list) -> object:  # type: ignore[type-arg]
+    def failing(line_id: str, *told: Any) -> object:
         if line_id == "ACME/PO-1#10":
             raise ArithmeticError("a fault of ours")
-        return fold(line_id, facts)
+        return fold(line_id, *told)
 
     monkeypatch.setattr(ledgers, "fold", failing)
     world.send(chain.facts)

@@ -14,7 +14,8 @@ from schemas.facts import FACT_TYPES, Fact, Family, OrderFact
 from schemas.refusals import Refused
 from schemas.screening import SCREEN_MIN, find_doubtful
 from schemas.units import QUANTITY_MAX, TIME_MAX, TIME_MIN
-from schemas.validation import DAY_MAX, DAY_MIN, check
+from schemas.validation import check
+from schemas.value_checks import DAY_MAX, DAY_MIN
 from schemas.writers import current_writer
 from tests.unit.schemas.fact_strategies import AT, GOOD, facts_of, families, order, shipment
 

@@ -71,10 +71,10 @@ def as_pair(link: Link) -> tuple[str, str]:
 def rank(target: Target) -> int:
     """Links lead from a lower rank to a higher, so they can never lead in a circle."""
     if isinstance(target, LineTarget):
-        return 4
+        return 5
     scope, _, number = target.number.partition(":")
-    ranks = {"carrier": 0, "shipment": 1, "supplier": 2, "order": 3}
-    return 3 if scope == "supplier" and "#" in number else ranks[scope]
+    ranks = {"payment": 0, "carrier": 0, "shipment": 1, "invoice": 1, "supplier": 2, "order": 3}
+    return 4 if scope == "supplier" and "#" in number else ranks[scope]
 
 
 JSON_WORDS = st.sampled_from(["{", "}", "[", "]", ":", ",", "\n", " ", "\\", "\ud800"]) | (

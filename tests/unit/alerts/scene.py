@@ -1,24 +1,29 @@
 """A small chain, and lines written the short way, for the tests of alerts.
 
 The chain: Volta's plant in Shanghai ships by sea to ACME's warehouse in Oslo (open until 16:00 on
-weekdays), by way of Rotterdam. Volta and the carrier give heartbeats; the warehouse reports each
-night at 02:00 and gives none.
+weekdays), by way of Rotterdam. Volta, its books and the carrier give heartbeats; the warehouse
+reports each night at 02:00 and gives none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from alerts.context import LineContext
-from alerts.lines import FeedState, Happened, Leg, LineSummary, Schedule, Told
+from alerts.lines import FeedState, Happened, Leg, LineSummary, Schedule, Tie, Told
+from alerts.money import LineMoney
 from alerts.policy import DEFAULT, Policy, build, complete
 from alerts.terms import Document, Override, RuleSettings
-from schemas.facts import Family
+from schemas.facts import Family, PaymentFact
 from schemas.records import Severity
+from schemas.references import NumberTarget, references
+from schemas.shares import Share
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, day, millis, quantity
+from streams.stages.legs import canonical
+from streams.stages.money import money_of
 from topology import model
 from topology.network import Network
 from topology.network import build as build_network
@@ -90,6 +95,13 @@ def network(*more_feeds: model.Feed) -> Network:
                     daily_at_minutes=120,
                     zone="Europe/Oslo",
                     grace_ms=2 * HOUR_MS,
+                ),
+                model.Feed(
+                    id="volta-books",
+                    party="VOLTA",
+                    families=(Family.PAYMENTS,),
+                    every_ms=DAY_MS,
+                    heartbeats=True,
                 ),
                 *more_feeds,
             ),
@@ -224,8 +236,52 @@ def line(fields: Mapping[str, Any] | None = None) -> LineSummary:
         cancelled_news=happened(given.get("cancelled_at"), "acme-erp"),
         closed=happened(given.get("closed"), "acme-erp"),
         legs=legs,
+        returned=amount(given.get("returned", 0)),
         sources=("acme-erp", "kestrel", "volta-erp"),
+        money=money(
+            given.get("money", ()),
+            given.get("value_minor", 1_000_000),
+            "EUR" if given.get("value_minor", 1) else None,
+        ),
+        ties=tuple(
+            Tie(each["number"], tuple(each["others"]), each["source"], each["event"], each["count"])
+            for each in given.get("ties", ())
+        ),
     )
+
+
+def money(
+    facts: Iterable[Mapping[str, Any]], value_minor: int | None, currency: str | None
+) -> LineMoney | None:
+    """The money of the line by these facts, as its ledger sums them up. A fact is told of the line
+    in euros by Volta's books; with `all: true` of a whole invoice or order that has no other line,
+    with `all: unknown` of one of which nobody knows how to share."""
+    told = sorted((_payment(each, n) for n, each in enumerate(facts)), key=canonical)
+    shares = []
+    for each, given in zip(told, sorted(facts, key=lambda x: str(x["at"])), strict=True):
+        subject = references(each).subject
+        if isinstance(subject, NumberTarget):
+            total = 0 if given["all"] == "unknown" else 1
+            shares.append(Share(subject.number, "LACME/4711#10", 0, total, total))
+    return money_of(told, sorted(set(shares)), value_minor, currency)
+
+
+def _payment(given: Mapping[str, Any], n: int) -> PaymentFact:
+    fields: dict[str, Any] = dict(given)
+    at = moment(fields.pop("at"))
+    if not fields.pop("all", False):
+        fields |= {"order_ref": "ACME/4711", "line": "10"}
+    if "value_minor" in fields:
+        fields.setdefault("currency", "EUR")
+    for name in ("quantity", "price_per"):
+        if name in fields:
+            fields[name] = amount(fields[name])
+    if "quantity" in fields or "price_minor" in fields:
+        fields.setdefault("unit", "EA")
+    if "due_on" in fields:
+        fields["due_on"] = on(fields["due_on"])
+    source, kind = fields.pop("source", "volta-books"), fields.pop("kind")
+    return PaymentFact(fields.pop("event", f"m{n}"), source, kind, at, at, **fields)
 
 
 def _known(value: Told | None) -> Told:
@@ -235,7 +291,8 @@ def _known(value: Told | None) -> Told:
 
 def feeds(now: UtcMillis, given: Mapping[str, Any] | None = None) -> dict[str, FeedState]:
     """All sources awake and complete up to `now`, but for what is given of them."""
-    states = {name: FeedState(name, now, now) for name in ("volta-erp", "kestrel", "oslo-nightly")}
+    names = ("volta-erp", "kestrel", "oslo-nightly", "volta-books")
+    states = {name: FeedState(name, now, now) for name in names}
     for name, fields in (given or {}).items():
         if fields == "never heard":
             del states[name]

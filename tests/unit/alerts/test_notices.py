@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from alerts.amounts import money_text
 from alerts.findings import Finding
 from alerts.incidents import Event, advance
 from alerts.notices import Decided, Told, decide, for_audience, recipients, unrouted
 from alerts.policy import DEFAULT, Policy
-from alerts.texts import money_text
 from schemas.records import Alert, AlertState, Money, Severity
 from schemas.units import DAY_MS
 from tests.unit.alerts import scene

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from alerts.rules import RULES
-from console import examples
+from console import examples, stock_examples
 from streams.cli.root import slipwatch
 from streams.cli.view_client import NEXT_STEPS, NOT_FOUND, NOT_READY
 from streams.exits import Exit
@@ -23,8 +23,8 @@ from streams.exits import Exit
 Json = dict[str, Any]
 ANSWERS: dict[str, Json] = {
     "/v1/orders/4711": examples.ORDER,
-    "/v1/stock": examples.STOCK,
-    "/v1/stock/BOLT@LYON": examples.STOCK_NODE,
+    "/v1/stock": stock_examples.STOCK,
+    "/v1/stock/BOLT@LYON": stock_examples.STOCK_NODE,
     "/v1/alerts": examples.ALERTS,
     "/v1/alerts/5f21c09b3e7d": examples.ALERT,
     "/v1/explain": examples.EXPLANATION,
@@ -42,8 +42,8 @@ NOT_UNDERSTOOD: Json = {
 }
 COMMANDS = (
     (["order", "show", "4711"], examples.ORDER, Exit.OK),
-    (["stock", "list"], examples.STOCK, Exit.OK),
-    (["stock", "show", "BOLT@LYON"], examples.STOCK_NODE, Exit.OK),
+    (["stock", "list"], stock_examples.STOCK, Exit.OK),
+    (["stock", "show", "BOLT@LYON"], stock_examples.STOCK_NODE, Exit.OK),
     (["alerts", "list"], examples.ALERTS, Exit.OK),
     (["alerts", "show", "5f21c09b3e7d"], examples.ALERT, Exit.OK),
     (["explain", "ACME/4711#10"], examples.EXPLANATION, Exit.OK),

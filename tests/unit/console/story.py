@@ -36,6 +36,7 @@ from schemas.records import (
     Statement,
     Unlinked,
     Verdict,
+    WaitingFacts,
     encode,
 )
 from schemas.stock_records import StockStanding, StockStatus
@@ -282,7 +283,13 @@ def letter(tick: int, offset: int = 7, *, retried: bool = False) -> Said:
 
 def unlinked(number: str, tick: int) -> Said:
     record = Unlinked(
-        number=number, waiting=2, kinds=("eta",), sources=("seaways",), since=at(tick), tick=tick
+        number=number,
+        waiting=2,
+        kinds=("eta",),
+        sources=("seaways",),
+        since=at(tick),
+        tick=tick,
+        counts=(WaitingFacts(source="seaways", kind="eta", facts=2),),
     )
     return said("unlinked", number, record)
 

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from console import answers, examples, standing
+from console import answers, examples, standing, stock_examples
 from console.answers import (
     AlertAnswer,
     AlertsAnswer,
@@ -25,7 +26,7 @@ from console.database import Database
 from console.explanation import Explanation
 from console.standing import Status
 from console.stock import StockAnswer, StockNodeAnswer
-from schemas import records, ticks
+from schemas import payment_records, records, ticks
 from schemas.records import AlertState, Severity
 from schemas.ticks import WORKER_STAGE, StageProgress
 from tests.unit.console.conftest import Client, Served
@@ -403,6 +404,18 @@ def test_lists_of_the_intake_come_in_pages(fresh: Any) -> None:
         assert found == wanted
 
 
+def test_what_waits_is_counted_by_source_and_kind_whatever_the_page(fresh: Any) -> None:
+    _, filler, client, _ = fresh
+    filler.tick(1, at(1), [unlinked(f"SEAWAYS/{n}", 1) for n in range(3)])
+    (total,) = client.get("/v1/unlinked", limit=1).body["totals"]
+    assert {name: total[name] for name in ("source", "kind", "facts", "numbers")} == {
+        "source": "seaways", "kind": "eta", "facts": 6, "numbers": 3,
+    }  # fmt: skip
+    gone = [Said("unlinked", f"SEAWAYS/{n}", None, gone_at=2) for n in range(2)]
+    filler.tick(2, at(2), gone)
+    assert [each["numbers"] for each in client.get("/v1/unlinked").body["totals"]] == [1]
+
+
 def test_a_reader_sees_one_tick_whatever_is_written_meanwhile(fresh: Any) -> None:
     database, filler, _, _ = fresh
     filler.tick(1, at(1), first_tick())
@@ -416,8 +429,8 @@ def test_a_reader_sees_one_tick_whatever_is_written_meanwhile(fresh: Any) -> Non
 ANSWERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "/v1/orders/{number}": (OrderAnswer, examples.ORDER),
     "/v1/explain": (Explanation, examples.EXPLANATION),
-    "/v1/stock": (StockAnswer, examples.STOCK),
-    "/v1/stock/{node_id}": (StockNodeAnswer, examples.STOCK_NODE),
+    "/v1/stock": (StockAnswer, stock_examples.STOCK),
+    "/v1/stock/{node_id}": (StockNodeAnswer, stock_examples.STOCK_NODE),
     "/v1/alerts": (AlertsAnswer, examples.ALERTS),
     "/v1/alerts/{alert_id}": (AlertAnswer, examples.ALERT),
     "/v1/notifications": (NotificationsAnswer, examples.NOTIFICATIONS),
@@ -484,11 +497,12 @@ def test_examples_are_whole_answers(path: str) -> None:
 
 
 def test_answers_have_every_field_of_their_records() -> None:
-    pairs: list[tuple[type[records.Record], type[Answer]]] = [
+    pairs: list[tuple[type[msgspec.Struct], type[Answer]]] = [
         (records.OrderStatus, answers.OrderLine),
         (records.Alert, answers.Alert),
         (records.FeedStatus, answers.FeedStatus),
         (records.Unlinked, answers.Unlinked),
+        (records.WaitingFacts, answers.WaitingFacts),
         (ticks.Tick, answers.Tick),
         (records.Parked, standing.Parked),
         (records.Statement, answers.Statement),
@@ -497,6 +511,7 @@ def test_answers_have_every_field_of_their_records() -> None:
         (records.NextStep, answers.NextStep),
         (records.Consequence, answers.Consequence),
         (records.Money, answers.Money),
+        (payment_records.LinePayment, answers.LinePayment),
     ]
     for record, model in pairs:
         assert set(record.__struct_fields__) - {"v"} == set(model.model_fields), record.__name__

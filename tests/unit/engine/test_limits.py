@@ -112,6 +112,29 @@ def test_a_number_keeps_so_many_bytes_of_facts_and_no_more(monkeypatch: pytest.M
     assert letter.reason == "number_full"
 
 
+def _worths(count: int) -> list[Fact]:
+    return [
+        OrderFact(
+            f"w{n}", "acme-erp", "placed", AT, AT, order_ref="ACME/PO-1", line=f"{n}",
+            item="BOLT", quantity=1, unit="EA", value_minor=100, currency="EUR",
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_a_number_knows_so_many_amounts_of_its_lines_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "WORTHS_PER_NUMBER_MAX", 4)
+    assert not _letters(_engine([_worths(4)]))
+    (letter,) = _letters(_engine([_worths(5)])).values()
+    assert (letter.reason, letter.event_id) == ("number_full", "w4")
+    assert letter.error == (
+        "order:ACME/PO-1 already knows 4 amounts of its lines, and has no room for more; "
+        "ACME/PO-1#4 gets no share by this one"
+    )
+
+
 def _packed(count: int) -> list[Fact]:
     chain = Chain()
     for n in range(count):

@@ -12,6 +12,7 @@ from schemas.facts import (
     Heartbeat,
     InventoryFact,
     OrderFact,
+    PaymentFact,
     ShipmentFact,
 )
 from schemas.units import QUANTITY_MAX, QUANTITY_ONE, TIME_MAX
@@ -50,6 +51,14 @@ def stock(kind: str, **fields: object) -> InventoryFact:
     }
     return msgspec.convert(
         ["i", "e1", "wms", kind, AT, AT + 1, *_rest(InventoryFact, base | fields)], InventoryFact
+    )
+
+
+def payment(kind: str, **fields: object) -> PaymentFact:
+    """A fact about money, of invoice SUP/INV-7, with these fields besides."""
+    base: dict[str, object] = {"invoice_ref": "SUP/INV-7"}
+    return msgspec.convert(
+        ["p", "e1", "books", kind, AT, AT + 1, *_rest(PaymentFact, base | fields)], PaymentFact
     )
 
 
@@ -95,6 +104,30 @@ GOOD: tuple[Fact, ...] = (
     stock("unblocked"),
     stock("transferred_out", to_site="Zürich süd", transfer_ref="SUP/T/1"),
     stock("transferred_in", site="Zürich süd", from_site="PLANT-1", transfer_ref="SUP/T/1"),
+    payment(
+        "invoiced",
+        order_ref="ACME/4711",
+        line="10",
+        supplier_ref="SUP/SO-9",
+        supplier_line="1",
+        quantity=40 * QUANTITY_ONE,
+        unit="EA",
+        price_minor=125,
+        price_per=100 * QUANTITY_ONE,
+        value_minor=12_345,
+        currency="EUR",
+        net_days=30,
+        due_site="Zürich süd",
+    ),
+    payment("credited", value_minor=0, currency="EUR", due_on=ON),
+    payment("authorised", payment_ref="BANK/P-1", value_minor=1, currency="JPY", method="card"),
+    payment("paid", invoice_ref=None, payment_ref="BANK/P-1", value_minor=10**15, currency="USD"),
+    payment("failed", invoice_ref=None, payment_ref="BANK/P-1", reason="no funds"),
+    payment("disputed", due_at=AT),
+    payment("resolved"),
+    payment("held", invoice_ref=None, order_ref="ACME/4711"),
+    payment("released", invoice_ref=None, supplier_ref="SUP/SO-9"),
+    payment("refunded", value_minor=5, currency="EUR"),
     Heartbeat("e1", "erp", "alive", AT, AT, AT, "orders"),
 )
 

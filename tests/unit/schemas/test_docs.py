@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.docs import PAGES, main
-from schemas.facts import FACT_KINDS
+from schemas.kinds import FACT_KINDS
 from schemas.topics import TOPICS
 
 DOCS = Path(__file__).parents[3] / "docs"

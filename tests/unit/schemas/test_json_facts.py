@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from schemas.facts import FACT_KINDS, Fact
+from schemas.facts import Fact
 from schemas.json_facts import parse_fact, parse_lines, to_json
+from schemas.kinds import FACT_KINDS
 from tests.unit.schemas.fact_strategies import GOOD, order
 
 ETA = {

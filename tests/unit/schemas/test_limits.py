@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from schemas import limits
 from schemas.codec import FactDecoder, FactEncoder, encode_fact
-from schemas.facts import Family, OrderFact, ShipmentFact
+from schemas.facts import Family, OrderFact, PaymentFact, ShipmentFact
 from schemas.json_facts import parse_lines, read_facts, to_json
 from schemas.limits import LIMITS
 from schemas.records import DeadLetter, decode
@@ -27,7 +27,7 @@ from schemas.validation import check
 from streams.stages.intake import Raw, take_in
 from streams.stages.rows import Row, TickHeader, decode_batch, encode_batches
 from streams.stages.stage import Outputs
-from tests.unit.schemas.fact_strategies import AT, order, shipment
+from tests.unit.schemas.fact_strategies import AT, order, payment, shipment
 
 ROOT = Path(__file__).parents[3]
 NAMES = [limit.name for group in LIMITS for limit in group.limits]
@@ -38,6 +38,7 @@ ELSEWHERE: dict[str, str] = {
         (
             "FACTS_PER_LINE_MAX", "FACT_BYTES_PER_LINE_MAX", "FACTS_PER_NUMBER_MAX",
             "FACT_BYTES_PER_NUMBER_MAX", "LINES_PER_NUMBER_MAX", "LINE_CHARS_PER_NUMBER_MAX",
+            "WORTHS_PER_NUMBER_MAX",
         ),
         "tests/unit/engine/test_limits.py",
     ),
@@ -90,7 +91,7 @@ def test_every_limit_is_tried_at_it_and_past_it() -> None:
     assert not [name for name, text in files.items() if name not in text]
 
 
-def _reason(fact: OrderFact | ShipmentFact) -> Reason | None:
+def _reason(fact: OrderFact | ShipmentFact | PaymentFact) -> Reason | None:
     refused = check(fact)
     return None if refused is None else refused.reason
 
@@ -128,8 +129,13 @@ def _reason(fact: OrderFact | ShipmentFact) -> Reason | None:
             lambda n: shipment("arrived", site="PORT", stop=n),
             Reason.VALUE_OUT_OF_RANGE,
         ),
+        (
+            limits.NET_DAYS_MAX,
+            lambda n: payment("disputed", net_days=n),
+            Reason.VALUE_OUT_OF_RANGE,
+        ),
     ],
-    ids=["text", "reason", "unit", "value", "schedule", "stop"],
+    ids=["text", "reason", "unit", "value", "schedule", "stop", "net days"],
 )
 def test_a_fact_passes_at_a_limit_and_is_refused_past_it(
     most: int, make: Callable[[int], OrderFact], reason: Reason

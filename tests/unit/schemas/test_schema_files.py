@@ -29,7 +29,13 @@ AVRO_TYPE_OF = {
     "Quantity": {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 6},
     "bool": "boolean",
 }
-INT_TYPE_OF = {"schedule": "int", "stop": "int", "value_minor": "long"}
+INT_TYPE_OF = {
+    "schedule": "int",
+    "stop": "int",
+    "net_days": "int",
+    "value_minor": "long",
+    "price_minor": "long",
+}
 
 
 @pytest.mark.parametrize("family", Family)

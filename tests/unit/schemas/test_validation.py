@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from schemas import limits
-from schemas.facts import FACT_KINDS, FACT_TYPES, Fact, Heartbeat
+from schemas.facts import FACT_TYPES, Fact, Heartbeat
+from schemas.kinds import FACT_KINDS
 from schemas.refusals import REASON_SAYS, Reason
 from schemas.units import QUANTITY_MAX, TIME_MAX
 from schemas.validation import check
-from tests.unit.schemas.fact_strategies import AT, GOOD, ON, order, shipment, stock
+from tests.unit.schemas.fact_strategies import AT, GOOD, ON, order, payment, shipment, stock
 
 LINE = "order_ref with line, or supplier_ref with supplier_line is missing, and the kind"
 
@@ -20,6 +21,7 @@ def with_fields(fact: Fact, **fields: object) -> Fact:
 
 
 PLACED, PACKED = GOOD[0], GOOD[6]
+MONEY = {"value_minor": 1, "currency": "EUR"}
 ALIVE = Heartbeat("e1", "erp", "alive", AT, AT, AT)
 
 
@@ -268,9 +270,56 @@ def test_each_field_that_a_kind_needs_is_asked_for(kind: object) -> None:
             "stop is 101, expected 1 to 100",
         ),
         (
+            payment("invoiced", value_minor=1, currency="EUR"),
+            Reason.MISSING_FIELD,
+            "order_ref with line, or supplier_ref with supplier_line is missing, and the kind inv",
+        ),
+        (
+            payment("invoiced", invoice_ref=None, order_ref="A/1", line="1", **MONEY),
+            Reason.MISSING_FIELD,
+            "invoice_ref is missing",
+        ),
+        (
+            payment("credited", invoice_ref=None, payment_ref="B/1", **MONEY),
+            Reason.MISSING_FIELD,
+            "invoice_ref, or order_ref with line is missing",
+        ),
+        (
+            payment("failed", invoice_ref=None),
+            Reason.MISSING_FIELD,
+            "payment_ref, invoice_ref, order_ref or supplier_ref is missing",
+        ),
+        (payment("paid"), Reason.MISSING_FIELD, "value_minor is missing"),
+        (
+            payment("paid", value_minor=-1, currency="EUR"),
+            Reason.VALUE_OUT_OF_RANGE,
+            "value_minor is -1, expected 0 to",
+        ),
+        (payment("held", payment_ref="B1"), Reason.BAD_REFERENCE, "payment_ref is 'B1', expected"),
+        (
+            payment("paid", currency="EUR", value_minor=1, price_minor=2),
+            Reason.MISSING_FIELD,
+            "unit is missing, and price_minor is given",
+        ),
+        (
+            payment("paid", unit="EA", price_per=1, **MONEY),
+            Reason.MISSING_FIELD,
+            "price_minor is missing, and price_per is given",
+        ),
+        (
+            payment("disputed", net_days=30, due_on=ON),
+            Reason.CONFLICTING_FIELDS,
+            "net_days is given beside due_on or due_at",
+        ),
+        (
+            payment("disputed", due_at=AT, due_on=ON),
+            Reason.CONFLICTING_FIELDS,
+            "due_on and due_at are both given",
+        ),
+        (
             with_fields(ALIVE, family="order"),
             Reason.VALUE_OUT_OF_RANGE,
-            "family is 'order', expected one of orders, shipments, inventory, heartbeats",
+            "family is 'order', expected one of orders, shipments, inventory, payments, heartbeats",
         ),
         (
             with_fields(ALIVE, complete_to=-1),
