@@ -111,6 +111,7 @@ def environment_of(place: Place, hook: str = "http://127.0.0.1:9/") -> dict[str,
 WORKER = ["worker", "--clock-from", "2026-03-01T02:00:00Z", "--clock-speed", "1000"]
 
 
+@pytest.mark.timeout(300)
 def test_a_fact_becomes_a_signed_webhook_and_an_answer(place: Place, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
     (tmp_path / "facts.jsonl").write_text(

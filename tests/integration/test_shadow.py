@@ -7,6 +7,7 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 from standardwebhooks import Webhook
 
 from streams.broker.embedded import EmbeddedBroker
@@ -23,6 +24,7 @@ from tests.integration.test_first_light import (
 )
 
 
+@pytest.mark.timeout(300)
 def test_nobody_is_told_while_it_lasts_and_its_end_is_one_summary(tmp_path: Path) -> None:
     (tmp_path / "told.yaml").write_text(POLICY, encoding="utf-8")
     (tmp_path / "shadow.yaml").write_text(f"shadow: true\n{POLICY}", encoding="utf-8")
