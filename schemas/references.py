@@ -135,7 +135,7 @@ def find_only_line(fact: Fact) -> str | None:
     if isinstance(fact, Heartbeat | InventoryFact) or fact.supplier_ref is not None:
         return None
     if isinstance(fact, OrderFact):
-        if fact.kind == "placed" or _restates(fact):
+        if _is_of_order(fact):
             return None
     elif isinstance(fact, ShipmentFact):
         if fact.shipment_ref is not None or fact.carrier_ref is not None:
@@ -146,9 +146,9 @@ def find_only_line(fact: Fact) -> str | None:
     return None if order_ref is None or line is None else line_id(order_ref, line)
 
 
-def _restates(fact: OrderFact) -> bool:
-    """Whether it says anew what a line is worth in its order."""
-    return fact.value_minor is not None and fact.kind == "changed"
+def _is_of_order(fact: OrderFact) -> bool:
+    """Whether it says that a line is of its order, or anew what it is worth there."""
+    return fact.kind == "placed" or (fact.kind == "changed" and fact.value_minor is not None)
 
 
 def references(fact: OrderFact | ShipmentFact | PaymentFact) -> References:
@@ -160,13 +160,12 @@ def references(fact: OrderFact | ShipmentFact | PaymentFact) -> References:
         return _payment_references(fact)
     order_ref, supplier_ref = fact.order_ref, fact.supplier_ref
     shipment_ref = carrier_ref = None
-    is_placed = isinstance(fact, OrderFact) and (fact.kind == "placed" or _restates(fact))
     if isinstance(fact, ShipmentFact):
         shipment_ref, carrier_ref = fact.shipment_ref, fact.carrier_ref
     if supplier_ref is shipment_ref is carrier_ref is None and order_ref and fact.line:
         # Nearly every fact of an order: no list is needed to find at most one link.
         subject: Target = LineTarget(line_id(order_ref, fact.line))
-        if isinstance(fact, OrderFact) and is_placed:
+        if isinstance(fact, OrderFact) and _is_of_order(fact):
             link = Link(order_number(order_ref), subject, fact.value_minor)
             return References(subject, (link,))
         return References(subject)
@@ -182,7 +181,7 @@ def references(fact: OrderFact | ShipmentFact | PaymentFact) -> References:
         numbers.append(carrier_number(carrier_ref))
     if order_ref is not None and fact.line is not None:
         subject = LineTarget(line_id(order_ref, fact.line))
-        if isinstance(fact, OrderFact) and is_placed:
+        if isinstance(fact, OrderFact) and _is_of_order(fact):
             links.append(Link(order_number(order_ref), subject, fact.value_minor))
     elif order_ref is not None and fact.supplier_line is None:
         subject = NumberTarget(order_number(order_ref))
