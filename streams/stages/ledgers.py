@@ -135,7 +135,8 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     cells = cells_of(summary, tick.network)
     if (bodies, shares, conflicts, cells) != (old.facts, old.shares, old.conflicts, old.cells):
         _tell_cells(key, summary, cells, old.cells, tick, out)
-        if old.facts and any(map(_names_ends, rows)):
+        known = frozenset(old.facts)
+        if known and any(_names_ends(fact) for fact, body in facts if body not in known):
             before = fold(key, [unpack(body) for body in old.facts])
             for node in sorted(_nodes_of(before) - _nodes_of(summary)):
                 touch(node, tick, out)
@@ -240,11 +241,8 @@ def _tell_cells(
     _forget(key, [cell for cell in before if cell not in cells], tick, out)
 
 
-def _names_ends(row: Row) -> bool:
-    """Whether the row is a fact that may change between which stock nodes a line goes."""
-    if row.kind != RowKind.FACT:
-        return False
-    fact = unpack(row.body)
+def _names_ends(fact: Fact) -> bool:
+    """Whether the fact may change between which stock nodes a line goes."""
     named = isinstance(fact, OrderFact) and (fact.item or fact.ship_from or fact.ship_to)
     return bool(named)
 
