@@ -42,7 +42,7 @@ from alerts.settlement import settlement_of
 from alerts.standing import feeds_of, next_step_of, progress_of, standing_of
 from alerts.view import LineView
 from schemas.records import Outcome
-from schemas.units import HOUR_MS, QUANTITY_ONE, Quantity, UtcMillis
+from schemas.units import HOUR_MS, Quantity, UtcMillis
 from topology.model import Quantile
 from topology.network import Network
 
@@ -219,9 +219,7 @@ def value_at_risk(
             return line.value_minor, line.currency
         return line.value_minor * amount // line.ordered, line.currency
     item = network.item(line.item)
-    if item is None or item.value_minor is None or item.base_unit != line.unit:
-        return None, None
-    return item.value_minor * amount // QUANTITY_ONE, item.currency
+    return (None, None) if item is None else item.worth(amount, line.unit)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from alerts.lines import FeedState
 from alerts.nodes import NodeSummary
 from alerts.projection import Projection
 from schemas.facts import Family
-from schemas.units import DAY_MS, QUANTITY_ONE, Day, Quantity, UtcMillis
+from schemas.units import DAY_MS, Day, Quantity, UtcMillis
 from topology.calendars import day_start
 from topology.network import Network
 
@@ -62,9 +62,7 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
     def value_of(self, quantity: Quantity) -> tuple[int | None, str | None]:
         """What so much of the item is worth, rounded down; (None, None) where nobody says."""
         item = self.network.item(self.node.item)
-        if item is None or item.value_minor is None or not self.is_in_base_unit:
-            return None, None
-        return item.value_minor * quantity // QUANTITY_ONE, item.currency
+        return (None, None) if item is None else item.worth(quantity, self.node.unit)
 
     def starts_at(self, on: Day) -> UtcMillis:
         """The first moment of that day at the site; in UTC for an unknown site."""

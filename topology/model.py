@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from schemas.facts import Family
-from schemas.units import Day, Quantity
+from schemas.units import QUANTITY_ONE, Day, Quantity
 
 FORMAT = 1
 """Version of the published form. A reader takes any up to its own and refuses a later one."""
@@ -117,6 +117,13 @@ class Item(Entity, frozen=True, kw_only=True):
     base_unit: str
     value_minor: int | None = None
     currency: str = ""
+
+    def worth(self, quantity: Quantity, unit: str | None) -> tuple[int | None, str | None]:
+        """What so much of it is worth, rounded down, and in which currency; (None, None) when
+        nobody says, or in another unit."""
+        if self.value_minor is None or self.base_unit != unit:
+            return None, None
+        return self.value_minor * quantity // QUANTITY_ONE, self.currency
 
 
 class StockNode(Entity, frozen=True, kw_only=True):
