@@ -27,6 +27,7 @@ from streams.engine.log import (
     Partition,
     TransactionAborted,
     TransactionalProducer,
+    foreign_record,
 )
 from streams.ranges import read_range
 from streams.stages.links import REFUSED_FACT
@@ -158,11 +159,7 @@ def _letters(log: Log, ends: dict[Partition, int]) -> Iterator[tuple[Partition, 
             try:
                 yield where, decode(value, DeadLetter)
             except msgspec.DecodeError as error:
-                raise LogError(
-                    f"{where.topic}/{where.number} holds what is no dead letter at offset "
-                    f"{record.offset()}: {error}",
-                    "Another program may write to it; give this installation a prefix of its own.",
-                ) from error
+                raise foreign_record(where, record.offset(), error) from error
 
 
 class _Resending:

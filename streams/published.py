@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.limits import ERROR_CHARS_MAX
-from streams.engine.log import Log, LogError, Partition
+from streams.engine.log import Log, LogError, Partition, foreign_record
 from streams.publishing import Assembler, Publication, PublicationError
 from streams.ranges import read_whole
 
@@ -30,6 +29,4 @@ def _add(assembler: Assembler, topic: str, offset: int, value: bytes | None) -> 
     try:
         return assembler.add(value)
     except PublicationError as error:
-        raise LogError(
-            f"{topic}/0 holds a foreign record at offset {offset}: {str(error)[:ERROR_CHARS_MAX]}"
-        ) from error
+        raise foreign_record(Partition(topic, 0), offset, error) from error

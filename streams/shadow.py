@@ -20,7 +20,7 @@ from schemas.facts import Fact, Family, Heartbeat, InventoryFact
 from schemas.records import DeadLetter, Notification, R, Severity, Unlinked, decode
 from schemas.references import NumberTarget, references
 from schemas.units import UtcMillis, millis
-from streams.engine.log import Entry, Log, LogError, Partition
+from streams.engine.log import Entry, Log, LogError, Partition, foreign_record
 from streams.published import read_published
 from streams.ranges import read_whole
 from topology import network as networks
@@ -259,8 +259,4 @@ def _record(where: Partition, record: Entry, kind: type[R]) -> R | None:
     try:
         return decode(value, kind)
     except msgspec.DecodeError as error:
-        raise LogError(
-            f"{where.topic}/{where.number} holds what is not ours at offset {record.offset()}: "
-            f"{error}",
-            "Another program may write to it; give this installation a prefix of its own.",
-        ) from error
+        raise foreign_record(where, record.offset(), error) from error

@@ -17,7 +17,15 @@ from alerts.policy import Policy, PolicyFormatError
 from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import decode
 from schemas.ticks import StageProgress, Tick
-from streams.engine.log import Entry, Log, LogError, Partition, Reader, Unavailable
+from streams.engine.log import (
+    Entry,
+    Log,
+    LogError,
+    Partition,
+    Reader,
+    Unavailable,
+    foreign_record,
+)
 from streams.engine.writing import progress_key
 from streams.publishing import Assembler, PublicationError
 from topology import network as networks
@@ -76,15 +84,7 @@ def read_tick(record: Entry, value: bytes) -> Tick:
     try:
         return decode(value, Tick)
     except msgspec.MsgspecError as error:
-        raise _foreign(TICKS, record, error) from error
-
-
-def _foreign(where: Partition, record: Entry, error: Exception) -> LogError:
-    return LogError(
-        f"{where.topic}/{where.number} holds a record at offset {record.offset()} that is "
-        f"not ours: {str(error)[:ERROR_CHARS_MAX]}",
-        "Another program may write to it; give this installation a prefix of its own.",
-    )
+        raise foreign_record(TICKS, record.offset(), error) from error
 
 
 class Control:
@@ -203,7 +203,7 @@ class Control:
             place = f"{topic}/{where.number} at offset {record.offset()}"
             raise LogError(f"{place}: {str(error)[:ERROR_CHARS_MAX]}") from error
         except (msgspec.MsgspecError, PublicationError, UnicodeDecodeError) as error:
-            raise _foreign(where, record, error) from error
+            raise foreign_record(where, record.offset(), error) from error
 
     def _publish(self, topic: str, value: bytes) -> None:
         published = self._assemblers[topic].add(value)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from schemas.limits import ERROR_CHARS_MAX
+
 Headers = list[tuple[str, str | bytes | None]]
 
 
@@ -40,6 +42,15 @@ class LogError(Exception):
     def bare(self) -> LogError:
         """The same fault without its traceback and cause, which hold clients that must be gone."""
         return type(self)(self.what, self.then)
+
+
+def foreign_record(where: Partition, offset: int, error: Exception) -> LogError:
+    """What to raise of a record that no part of Slipwatch can have written."""
+    return LogError(
+        f"{where.topic}/{where.number} holds a record at offset {offset} that is not ours: "
+        f"{str(error)[:ERROR_CHARS_MAX]}",
+        "Another program may write to it; give this installation a prefix of its own.",
+    )
 
 
 class TransactionAborted(LogError):

@@ -18,7 +18,7 @@ import msgspec
 from alerts.policy import Policy
 from schemas.ticks import StageProgress
 from schemas.units import UtcMillis, instant
-from streams.engine.log import Entry, LogError, Partition
+from streams.engine.log import Entry, Partition, foreign_record
 from streams.engine.parking import PARKED_TOPIC, Parking
 from streams.engine.writing import OutRecord, Written, batches, for_readers, progress_record
 from streams.stages.rows import Row, TickHeader, decode_batch
@@ -172,11 +172,7 @@ class KeyedTask:
         try:
             batch = decode_batch(value)
         except msgspec.MsgspecError as error:
-            raise LogError(
-                f"{self.input.topic}/{self.input.number} holds a record at offset {offset} that is "
-                f"not ours: {error}",
-                "Another program may write to it; give this installation a prefix of its own.",
-            ) from error
+            raise foreign_record(self.input, offset, error) from error
         if batch.tick <= self._progress.tick:
             return
         arriving = self._arriving.get(batch.tick)
