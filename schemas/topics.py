@@ -6,6 +6,7 @@ Code, documents, `slipwatch topics` and the creation of topics on a broker all r
 from __future__ import annotations
 
 import enum
+from hashlib import blake2b
 
 import msgspec
 
@@ -175,3 +176,27 @@ TOPICS: tuple[Topic, ...] = (
 
 TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 FACT_TOPICS: tuple[str, ...] = tuple(family.value for family in Family)
+
+PARTNER_TOPIC = "order-status."
+"""What the name of each partner's own topic begins with; see `partner_topic`."""
+PARTNER_NAME_LENGTH_MAX = 120
+"""A broker takes names of 249 characters; this leaves room for an installation's prefix."""
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+_CUT = "__"
+"""Stands in a name that is cut short, and in no other: after a single `_` come two digits."""
+
+
+def partner_topic(party: str) -> str:
+    """The topic of a subscribed party's own order status, without the installation's prefix.
+
+    `order-status.` and the party's id, in which every byte that is no ASCII letter, digit or `-` is
+    written `_` and two hexadecimal digits: `order-status.NORDIC-RETAIL`, `order-status.A_26B` for
+    A&B. A name that would be longer than `PARTNER_NAME_LENGTH_MAX` is cut and ends in 32 digits of
+    the id's BLAKE2b. Different parties have different topics, and no broker refuses the name.
+    """
+    data = party.encode()
+    name = "".join([chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in data])
+    if len(name) > PARTNER_NAME_LENGTH_MAX:
+        digest = blake2b(data, digest_size=16).hexdigest()
+        name = f"{name[: PARTNER_NAME_LENGTH_MAX - len(_CUT) - len(digest)]}{_CUT}{digest}"
+    return PARTNER_TOPIC + name

@@ -81,11 +81,13 @@ class Calendar(Entity, frozen=True, kw_only=True):
 
 
 class Party(Entity, frozen=True, kw_only=True):
-    """A company in the chain."""
+    """A company in the chain. One that is `subscribed` has a topic of its own: how the lines stand
+    that it takes part in, as far as it may see them."""
 
     id: str
     name: str = ""
     kind: PartyKind
+    subscribed: bool = False
 
 
 class Site(Entity, frozen=True, kw_only=True):

@@ -109,6 +109,11 @@ class Network:
         return _by(self.document.parties, lambda each: each.id)
 
     @cached_property
+    def subscribed(self) -> frozenset[str]:
+        """The ids of the parties that have a topic of their own."""
+        return frozenset([each.id for each in self.document.parties if each.subscribed])
+
+    @cached_property
     def sites(self) -> Mapping[str, Site]:
         """Site id → site."""
         return _by(self.document.sites, lambda each: each.id)
@@ -345,7 +350,7 @@ def build(document: Document) -> Network:
     cells = cells_of(supply, canonical)
     return Network(
         document=canonical,
-        version=_version(_encode(canonical)),
+        version=_version(msgspec.json.encode(canonical)),
         cells=MappingProxyType(cells),
         graph=supply,
         _cell_of={node: cell for cell, nodes in cells.items() for node in nodes},
@@ -356,13 +361,9 @@ def _version(data: bytes) -> str:
     return sha256(data).hexdigest()[:VERSION_LENGTH]
 
 
-def _encode(document: Document) -> bytes:
-    return msgspec.json.encode(document)
-
-
 def encode(network: Network) -> bytes:
     """The network as JSON; the same network gives the same bytes."""
-    return _encode(network.document)
+    return msgspec.json.encode(network.document)
 
 
 def decode(data: bytes) -> Network:

@@ -91,6 +91,8 @@ class PartyRow(Row):
     """Facts name the party by it, and it owns numbers: `ID/4711`."""
     name: Text = ""
     kind: PartyKindName
+    subscribed: Flag = False
+    """True gives it a topic of its own, see [partners](partners.md); without it false."""
 
     def entity(self) -> model.Party:
         return model.Party(**dict(self))
