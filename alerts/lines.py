@@ -50,6 +50,8 @@ class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
     Quantities are the line's share; None means that nobody said how much. `exception` is the
     latest one that is not resolved, `held_up` the latest one of all, so that a delay keeps its
     cause when the obstacle is gone. `last_news` is the latest thing that happened to it.
+    `carrier_ref` is the last number that a carrier's is told to be; `one_carrier` says that nobody
+    named two carriers of it, which nothing stored by an earlier release says.
     """
 
     shipment: str
@@ -70,6 +72,8 @@ class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
     returned: Quantity = 0
     last_news: Happened | None = None
     held_up: Happened | None = None
+    carrier_ref: str | None = None
+    one_carrier: bool = False
 
     @property
     def missing(self) -> Quantity:
@@ -102,7 +106,8 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     confirmation has several schedules its baseline is the latest of them. `promise_count` counts
     different promises told so far. `sources` are all sources that told of the line, in order.
     `money` is None where nobody told of any; `ties` are numbers that facts tie to this line and
-    to others, of which nothing is counted here.
+    to others, of which nothing is counted here. `one_supplier` says that nobody named two suppliers
+    of it, which nothing stored by an earlier release says.
     """
 
     line_id: str
@@ -143,6 +148,13 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     fact_count: int = 0
     money: LineMoney | None = None
     ties: tuple[Tie, ...] = ()
+    one_supplier: bool = False
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Its buyer, its supplier and its carriers, ascending."""
+        named = {self.buyer, self.supplier, *[leg.carrier for leg in self.legs]}
+        return tuple(sorted([each for each in named if each]))
 
     @property
     def is_ended(self) -> bool:

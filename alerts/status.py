@@ -73,7 +73,7 @@ def status_record(
         currency=line.currency,
         blind_feeds=() if judgement.blind_feed is None else (judgement.blind_feed.feed,),
         rules=tuple([finding.rule for finding in judgement.findings]),
-        parties=_parties(line),
+        parties=line.parties,
         last_fact_at=None if line.last_news is None else instant(line.last_news.at),
         payment=payment_record(line, judgement.settlement),
     )
@@ -107,11 +107,6 @@ def _statement(view: LineView, told: Told | None) -> Statement | None:
         source=told.source,
         told_at=instant(told.told_at),
     )
-
-
-def _parties(line: LineSummary) -> tuple[str, ...]:
-    named = {line.buyer, line.supplier, *[leg.carrier for leg in line.legs]}
-    return tuple(sorted([each for each in named if each]))
 
 
 def verdict_records(context: LineContext, verdicts: Iterable[RuleVerdict]) -> tuple[Verdict, ...]:

@@ -28,7 +28,7 @@ from console.cut import (
     Message,
     Partition,
 )
-from schemas.ticks import TOMBSTONE_TICK_HEADER
+from schemas.ticks import TICK_HEADER
 
 BATCH_RECORDS = 10_000
 BROKER_TIMEOUT_SECONDS = 5.0
@@ -153,7 +153,7 @@ def _consumer(client_config: Mapping[str, str], isolation: str) -> Consumer:
 
 
 def _tombstone_tick(message: KafkaMessage) -> int | None:
-    stated = dict(message.headers() or ()).get(TOMBSTONE_TICK_HEADER)
+    stated = dict(message.headers() or ()).get(TICK_HEADER)
     return int(stated) if stated is not None and stated.isdigit() else None
 
 

@@ -112,6 +112,17 @@ class PartnerStatus(Record, frozen=True, kw_only=True):
     shipments: tuple[PartnerShipment, ...] = ()
 
 
+def partner_key(party: str, line_id: str) -> str:
+    """The key of the record in `partner-status`, which only the engine reads."""
+    return f"{party}@{line_id}"
+
+
+def split_partner_key(key: str) -> tuple[str, str]:
+    """The party and the line that `partner_key` joined; the id of a party has no `@`."""
+    party, _, line_id = key.partition("@")
+    return party, line_id
+
+
 PARTNER_SCHEMA_ID = "urn:slipwatch:order-status:1"
 
 

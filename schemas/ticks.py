@@ -11,8 +11,9 @@ import msgspec
 
 from schemas.records import Record
 
-TOMBSTONE_TICK_HEADER = "tick"
-"""Header of a tombstone: the number of the tick that removed the record, in ASCII digits."""
+TICK_HEADER = "tick"
+"""Header of what has no place for its tick: of a tombstone, and of a record of `partner-status`,
+whose bytes are a partner's. The number of the tick that wrote it, in ASCII digits."""
 
 
 class HeldPartition(Record, frozen=True, kw_only=True):

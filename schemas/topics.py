@@ -152,6 +152,8 @@ TOPICS: tuple[Topic, ...] = (
            "engine"),
     _json("order-status", "Each order line as of now, until its tombstone leaves `lines`.",
           "line id", "OrderStatus", COMPACTED, ("cells", "ledgers"), ("view", "anyone")),
+    _json("partner-status", "Each order line as each of its subscribed parties may see it.",
+          "party and line id", "PartnerStatus", COMPACTED, ("cells",), ("relay",)),
     _json("stock-status", "Each stock node as of now.", "item@site", "StockStatus", COMPACTED,
           ("cells",), ("view", "anyone")),
     _json("feeds", "Each source: when it last spoke, whether it is blind.", "source",

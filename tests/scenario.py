@@ -32,7 +32,13 @@ START: UtcMillis = 1_767_571_200_000
 START_DAY = START // DAY_MS
 
 
-def network(*, joined: bool = True, lead_days: int = 2, heartbeats: bool = False) -> Network:
+def network(
+    *,
+    joined: bool = True,
+    lead_days: int = 2,
+    heartbeats: bool = False,
+    subscribed: Sequence[str] = (),
+) -> Network:
     """The chain. With `joined` False the lane to Oslo is gone, so that BOLT falls in two cells."""
     lanes = [
         Lane(
@@ -64,9 +70,9 @@ def network(*, joined: bool = True, lead_days: int = 2, heartbeats: bool = False
     return build(
         Document(
             parties=(
-                Party(id="SUP", kind=PartyKind.SUPPLIER),
-                Party(id="ACME", kind=PartyKind.CUSTOMER),
-                Party(id="CARGO", kind=PartyKind.CARRIER),
+                Party(id="SUP", kind=PartyKind.SUPPLIER, subscribed="SUP" in subscribed),
+                Party(id="ACME", kind=PartyKind.CUSTOMER, subscribed="ACME" in subscribed),
+                Party(id="CARGO", kind=PartyKind.CARRIER, subscribed="CARGO" in subscribed),
             ),
             sites=(
                 Site(id="LYON", party="SUP", kind=SiteKind.PLANT, zone="Europe/Paris"),

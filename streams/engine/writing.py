@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.records import encode
-from schemas.ticks import TOMBSTONE_TICK_HEADER, StageProgress
+from schemas.ticks import TICK_HEADER, StageProgress
 from streams.engine.log import Headers
+from streams.stages.partners import PARTNER_STATUS
 from streams.stages.rows import TickHeader, encode_batches
 from streams.stages.stage import Outputs
 
@@ -25,10 +26,12 @@ class OutRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 def for_readers(out: Outputs, tick: int) -> Iterator[OutRecord]:
-    """The records for readers. A tombstone has no place for its tick but a header."""
-    removed: Headers = [(TOMBSTONE_TICK_HEADER, str(tick).encode())]
+    """The records for readers. A tombstone has no place for its tick but a header, nor has what a
+    partner is told."""
+    stamp: Headers = [(TICK_HEADER, str(tick).encode())]
     for topic, partition, key, value in out.records:
-        yield OutRecord(topic, partition, key, value, removed if value is None else None)
+        is_bare = value is None or topic == PARTNER_STATUS
+        yield OutRecord(topic, partition, key, value, stamp if is_bare else None)
 
 
 @dataclass(slots=True)

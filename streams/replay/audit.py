@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.ticks import TOMBSTONE_TICK_HEADER
+from schemas.ticks import TICK_HEADER
 from schemas.topics import FACT_TOPICS, TOPIC_BY_NAME, Retention
 from streams.engine.control import Control
 from streams.engine.flow import LAST_STAGE
@@ -24,6 +24,7 @@ from streams.letters import DEAD_LETTERS, is_mark
 
 AUDITED_TOPICS = (
     "order-status",
+    "partner-status",
     "stock-status",
     "feeds",
     "alerts",
@@ -151,10 +152,11 @@ def _finished(log: Log) -> int:
 def _tick_of(record: Entry) -> int:
     """The tick that wrote it; 0 where nothing tells, as of what others wrote."""
     value = record.value()
+    stamp = dict(record.headers() or ()).get(TICK_HEADER)
     try:
-        if value is not None:
+        if value is not None and stamp is None:
             return _read_stamp(value).tick
-        return int(dict(record.headers() or ()).get(TOMBSTONE_TICK_HEADER) or 0)
+        return int(stamp or 0)
     except (msgspec.MsgspecError, ValueError):
         return 0
 

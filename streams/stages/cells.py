@@ -3,9 +3,9 @@
 Key: a cell and a line or stock node in it, or a source. All lines and nodes of a cell lie in one
 partition, in memory, so that one tick can look at all of them: a node is judged after its lines.
 The cell that a line ships from judges it: what the rules say goes to the incidents as findings, to
-`decisions` where it changed, and the line's status to `order-status`. A cell that loses a line
-withdraws its findings in the same tick in which the one that gains it restates them, so nobody
-outside notices the move.
+`decisions` where it changed, the line's status to `order-status`, and what its subscribed parties
+may see of it to `partner-status`. A cell that loses a line withdraws its findings in the same tick
+in which the one that gains it restates them, so nobody outside notices the move.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from schemas.units import UtcMillis
 from streams.stages.keys import is_node, is_source, node_of, split_part
 from streams.stages.ledgers import FeedRow
 from streams.stages.nodes import NodeIndex, judge_stock
+from streams.stages.partners import ToldParties, take_back, tell_parties
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.statements import (
@@ -47,7 +48,8 @@ class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `findings` are those stated to the incidents, `status` a digest of the last status written,
     `feeds` the sources whose silence would matter, `waits` whether a verdict waits for one.
     `grounds` is a digest of what that status was made from: while it is the same, so is the status.
-    `nodes` are the stock nodes of the cell between which an open line goes.
+    `nodes` are the stock nodes of the cell between which an open line goes, `told` the parties that
+    have a record of the line.
     """
 
     v: int
@@ -61,6 +63,7 @@ class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     waits: bool = False
     grounds: bytes = b""
     nodes: tuple[str, ...] = ()
+    told: ToldParties = ()
 
 
 class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -94,6 +97,7 @@ _decode_index = msgspec.msgpack.Decoder(CellIndex).decode
 _decode_line = msgspec.msgpack.Decoder(CellLine).decode
 _decode_feed = msgspec.msgpack.Decoder(CellFeed).decode
 _decode_bytes = msgspec.msgpack.Decoder(bytes).decode
+_decode_parties = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _decode_summary = msgspec.msgpack.Decoder(LineSummary).decode
 _decode_feed_row = msgspec.msgpack.Decoder(FeedRow).decode
 
@@ -251,24 +255,26 @@ class Cells:
         old = _decode_line(held) if held is not None else None
         body = old.summary if old is not None else b""
         judged = old.judged if old is not None else True
-        gone = False
+        stay: tuple[str, ...] | None = None
         for row in rows:
             if row.kind == RowKind.FORGET:
-                gone = True
+                stay = _decode_parties(row.body) if row.body else ()
             else:
-                body, judged, gone = row.body, row.kind == RowKind.LINE, False
-        if gone or not body:
+                body, judged, stay = row.body, row.kind == RowKind.LINE, None
+        if stay is not None or not body:
             if old is not None:
                 state_findings(old.findings, (), (), tick, out)
+                take_back(line_id, old.told, stay or (), tick, out)
                 store.delete(key)
             return
+        line = _decode_summary(body)
         if not judged:
             if old is not None:
                 state_findings(old.findings, (), (), tick, out)
-            nodes = self._nodes.touch(key, cell, _decode_summary(body), tick.network)
+                take_back(line_id, old.told, line.parties, tick, out)
+            nodes = self._nodes.touch(key, cell, line, tick.network)
             store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False, nodes=nodes)))
             return
-        line = _decode_summary(body)
         before = old.verdicts if old is not None else ()
         context = LineContext(
             line,
@@ -290,6 +296,7 @@ class Cells:
         grounds, status = _grounds(body, judgement, tick), old.status if old is not None else b""
         if old is None or grounds != old.grounds:
             status = _write_status(context, judgement, status, tick, out)
+        told = tell_parties(judgement, old.told if old is not None else (), tick, out)
         due = judgement.next_fire_at
         store.put(
             key,
@@ -306,6 +313,7 @@ class Cells:
                     judgement.waits,
                     grounds,
                     self._nodes.touch(key, cell, line, tick.network),
+                    told,
                 )
             ),
         )

@@ -97,6 +97,7 @@ def fold(
         fact_count=len(facts),
         money=money_of(told.payments, shares, terms.value_minor, text[6]),
         ties=tuple([_tie(line_id, conflict, facts) for conflict in conflicts]),
+        one_supplier=terms.one_supplier,
     )
 
 
@@ -131,6 +132,7 @@ _TERM_FIELDS = (
     "currency",
     "supplier_ref",
 )
+_SUPPLIER = _TERM_FIELDS.index("supplier")
 _terms_of: attrgetter[tuple[str | None, ...]] = attrgetter(*_TERM_FIELDS)
 _UNSAID: tuple[str | None, ...] = (None,) * len(_TERM_FIELDS)
 
@@ -140,6 +142,7 @@ class _Terms:
     """What was ordered, as the facts so far say; `text` holds the fields of `_TERM_FIELDS`."""
 
     text: tuple[str | None, ...] = _UNSAID
+    one_supplier: bool = True
     ordered: Quantity = 0
     value_minor: int | None = None
     requested: Told | None = None
@@ -158,6 +161,8 @@ class _Terms:
         if self.text is _UNSAID:
             self.text = said
         elif said != _UNSAID:
+            if said[_SUPPLIER] not in {None, self.text[_SUPPLIER]}:
+                self.one_supplier = self.one_supplier and self.text[_SUPPLIER] is None
             newer, older = (said, self.text) if states else (self.text, said)
             pairs = zip(newer, older, strict=True)
             self.text = tuple([new if new is not None else old for new, old in pairs])

@@ -238,7 +238,9 @@ def _tell_cells(
     for place, cell in enumerate(cells):
         kind = RowKind.SUPPLY if place else RowKind.LINE
         out.row("cells-rows", tick.n, cell, Row(part(cell, key), kind, body))
-    _forget(key, [cell for cell in before if cell not in cells], tick, out)
+    left = [cell for cell in before if cell not in cells]
+    if left:
+        _forget(key, left, summary.parties, tick, out)
 
 
 def _names_ends(fact: Fact) -> bool:
@@ -253,14 +255,18 @@ def _nodes_of(line: LineSummary) -> set[str]:
     return set() if item is None else {stock_node_id(item, site) for site in sites if site}
 
 
-def _forget(key: str, cells: Iterable[str], tick: TickContext, out: Outputs) -> None:
+def _forget(
+    key: str, cells: Iterable[str], stay: tuple[str, ...], tick: TickContext, out: Outputs
+) -> None:
+    """Cells that the line has left let go of it; `stay` are its parties where it is now."""
+    body = _encode(stay)
     for cell in cells:
-        out.row("cells-rows", tick.n, cell, Row(part(cell, key), RowKind.FORGET, b""))
+        out.row("cells-rows", tick.n, cell, Row(part(cell, key), RowKind.FORGET, body))
 
 
 def _leave(key: str, old: LineFacts, store: Store, tick: TickContext, out: Outputs) -> None:
     """The lateness horizon has passed: the facts leave, a small tombstone stays."""
-    _forget(key, old.cells, tick, out)
+    _forget(key, old.cells, (), tick, out)
     due = tick.at + tick.policy.tombstone_days * DAY_MS
     store.put(
         key,

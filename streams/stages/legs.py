@@ -53,6 +53,8 @@ def _by_shipment(facts: Sequence[ShipmentFact]) -> dict[str, list[ShipmentFact]]
 
 def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
     carrier: str | None = None
+    carrier_ref: str | None = None
+    one_carrier = True
     mode: str | None = None
     packed: ShipmentFact | None = None
     departed: ShipmentFact | None = None
@@ -63,7 +65,9 @@ def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
     received: list[ShipmentFact] = []
     returned: Quantity = 0
     for fact in facts:
-        carrier = fact.carrier or carrier
+        if fact.carrier and fact.carrier != carrier:
+            one_carrier, carrier = carrier is None, fact.carrier
+        carrier_ref = fact.carrier_ref or carrier_ref
         mode = fact.mode or mode
         kind = fact.kind
         if kind == "packed":
@@ -101,6 +105,8 @@ def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
         returned,
         _happened(facts[-1]),
         _happened(held_up),
+        carrier_ref,
+        one_carrier,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from schemas.ticks import TOMBSTONE_TICK_HEADER
+from schemas.ticks import TICK_HEADER
 from streams.engine.log import Entry, Partition
 from streams.engine.recorded import read_committed
 from streams.replay.audit import audit
@@ -87,7 +87,7 @@ def identity(topic: str, record: Entry) -> tuple[object, ...]:
     value = record.value()
     if value is None:
         headers = dict(record.headers() or ())
-        return (record.key(), headers.get(TOMBSTONE_TICK_HEADER))
+        return (record.key(), headers.get(TICK_HEADER))
     said = msgspec.json.decode(value)
     return (record.key(), *(said.get(name) for name in IDENTITIES[topic]))
 

@@ -15,7 +15,7 @@ from console import tables
 from console.cut import GATE_TOPIC, LIVE_TOPICS, TICK_TOPICS
 from console.database import Database
 from console.rows import replaced_by
-from schemas.ticks import TOMBSTONE_TICK_HEADER
+from schemas.ticks import TICK_HEADER
 from tests.unit.console.story import Said, stands, tick_record
 
 PARTITIONS = 4
@@ -41,7 +41,7 @@ class Broker:
         for record in records:
             headers: dict[str, str | bytes | None] = {}
             if record.gone_at is not None:
-                headers[TOMBSTONE_TICK_HEADER] = str(record.gone_at).encode()
+                headers[TICK_HEADER] = str(record.gone_at).encode()
             writer.produce(
                 self.prefix + record.topic,
                 key=record.key,

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from schemas.records import encode
-from schemas.ticks import TOMBSTONE_TICK_HEADER, Tick
+from schemas.ticks import TICK_HEADER, Tick
 from streams.engine.local import LocalEngine, Output
 from streams.engine.log import Partition
 from streams.replay.audit import (
@@ -89,7 +89,7 @@ def test_a_tick_that_is_not_finished_is_left_out_with_all_that_it_wrote() -> Non
     said = msgspec.json.decode(status.value or b"")
     again = msgspec.json.encode({**said, "tick": unfinished.n})
     engine.log.append(status.topic, status.key, again, status.partition)
-    header = [(TOMBSTONE_TICK_HEADER, str(unfinished.n).encode())]
+    header = [(TICK_HEADER, str(unfinished.n).encode())]
     engine.log.write(Partition(gone.topic, gone.partition), gone.key, None, None, header)
     found = audit(engine.log)
     assert (found.ticks, found.records, found.difference_count) == (last.n, whole.records, 0)
