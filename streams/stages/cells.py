@@ -262,16 +262,12 @@ class Cells:
             else:
                 body, judged, stay = row.body, row.kind == RowKind.LINE, None
         if stay is not None or not body:
-            if old is not None:
-                state_findings(old.findings, (), (), tick, out)
-                take_back(line_id, old.told, stay or (), tick, out)
-                store.delete(key)
+            _withdraw(line_id, old, stay or (), tick, out)
+            store.delete(key)
             return
         line = _decode_summary(body)
         if not judged:
-            if old is not None:
-                state_findings(old.findings, (), (), tick, out)
-                take_back(line_id, old.told, line.parties, tick, out)
+            _withdraw(line_id, old, line.parties, tick, out)
             nodes = self._nodes.touch(key, cell, line, tick.network)
             store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False, nodes=nodes)))
             return
@@ -365,6 +361,15 @@ class Cells:
                 )
             ),
         )
+
+
+def _withdraw(
+    line_id: str, old: CellLine | None, stay: tuple[str, ...], tick: TickContext, out: Outputs
+) -> None:
+    """Takes back what was said here of a line that is judged elsewhere now; `stay` as there."""
+    if old is not None:
+        state_findings(old.findings, (), (), tick, out)
+        take_back(line_id, old.told, stay, tick, out)
 
 
 def _grounds(body: bytes, judgement: Judgement, tick: TickContext) -> bytes:

@@ -41,8 +41,7 @@ def fold(
     microsecond a fact.
     """
     order_ref, line = split_line_id(line_id)
-    if conflicts:
-        facts = _sure(facts, conflicts)
+    facts = _sure(facts, conflicts) if conflicts else facts
     told = _sorted_out(facts)
     terms = told.terms
     last, promises = _confirmed(list(told.confirmations.values()))
