@@ -80,6 +80,8 @@ def lay_over(ctx: NodeContext, horizon: Threshold, overdue_days: int) -> NodeVie
         projection=projection,
         undated=undated,
         other_units=len(lines) - len(same_unit),
+        supply=tuple(supply),
+        demand=tuple(demand),
     )
 
 

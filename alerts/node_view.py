@@ -12,7 +12,7 @@ import msgspec
 from alerts.findings import HELD_BACK, NETWORK_SOURCE, Blind, Silence, Threshold
 from alerts.lines import FeedState
 from alerts.nodes import NodeSummary
-from alerts.projection import Projection
+from alerts.projection import Flow, Projection
 from schemas.facts import Family
 from schemas.units import DAY_MS, Day, Quantity, UtcMillis
 from topology.calendars import day_start
@@ -29,7 +29,8 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
 
     `projection` is None where `unprojected` says why. `horizon` and `overdue_days` are what it was
     made with; `undated` is the quantity that no date is known of, `other_units` the number of lines
-    in another unit: neither is in it. `telling` are the sources that should tell of the node.
+    in another unit: neither is in it. `supply` and `demand` are what it was made of, in no order.
+    `telling` are the sources that should tell of the node.
     """
 
     node: NodeSummary
@@ -44,6 +45,8 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
     unprojected: str = ""
     undated: Quantity = 0
     other_units: int = 0
+    supply: tuple[Flow, ...] = ()
+    demand: tuple[Flow, ...] = ()
 
     @property
     def safety(self) -> Threshold:

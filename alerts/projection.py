@@ -47,7 +47,9 @@ class Hit(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Projection(msgspec.Struct, frozen=True, gc=False):
     """The balance of a node from `today` on. `days` begin today and end with the horizon, one for
     each day on which it changes. `below_safety_on` and `below_zero_on` are the first such days,
-    also beyond the horizon. `hits` are the demands within it. `overdue` is not counted on."""
+    also beyond the horizon. `hits` are the demands within it. `overdue` is not counted on.
+    `lowest_later` is the lowest balance past the horizon, None when nothing moves there.
+    `overdue_days` are those by which it was made."""
 
     today: Day
     horizon_on: Day
@@ -57,6 +59,8 @@ class Projection(msgspec.Struct, frozen=True, gc=False):
     below_zero_on: Day | None
     hits: tuple[Hit, ...]
     overdue: Quantity
+    lowest_later: Quantity | None = None
+    overdue_days: int = 0
 
     @property
     def is_short(self) -> bool:
@@ -106,6 +110,8 @@ def project(
         next((each.on for each in days if each.quantity < 0), None),
         _hits(available, coming, wanted, today, horizon_on),
         overdue,
+        min([each.quantity for each in days if each.on > horizon_on], default=None),
+        overdue_days,
     )
 
 

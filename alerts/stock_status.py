@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 
 from alerts import texts
@@ -9,9 +10,10 @@ from alerts.findings import Blind, RuleVerdict
 from alerts.node_judgement import NodeJudgement
 from alerts.node_view import NodeView
 from alerts.nodes import NodeSummary
+from alerts.projection import Projection
 from schemas import limits
 from schemas.records import Verdict
-from schemas.stock_records import StockBalance, StockCount, StockProjection, StockStatus
+from schemas.stock_records import StockBalance, StockCount, StockFlow, StockProjection, StockStatus
 from schemas.units import UtcMillis, calendar_date, decimal, instant
 
 
@@ -63,7 +65,8 @@ def _projection(view: NodeView) -> StockProjection | None:
     projection = view.projection
     if projection is None:
         return None
-    low, zero = projection.below_safety_on, projection.below_zero_on
+    low, zero, later = projection.below_safety_on, projection.below_zero_on, projection.lowest_later
+    flows, flow_count = _flows(view, projection)
     return StockProjection(
         until_on=calendar_date(projection.horizon_on),
         lowest=decimal(projection.lowest.quantity),
@@ -80,6 +83,29 @@ def _projection(view: NodeView) -> StockProjection | None:
                 for each in projection.days[: limits.STOCK_BALANCES_LISTED]
             ]
         ),
+        lowest_later=None if later is None else decimal(later),
+        flows=flows,
+        flow_count=flow_count,
+    )
+
+
+def _flows(view: NodeView, projection: Projection) -> tuple[tuple[StockFlow, ...], int]:
+    """What the projection counts on, what falls due first before the others, and how much that is
+    in all."""
+    counted_from = projection.today - projection.overdue_days
+    moves = [(each.on, each.subject, -each.quantity) for each in view.demand]
+    moves += [
+        (each.on, each.subject, each.quantity) for each in view.supply if each.on >= counted_from
+    ]
+    first = heapq.nsmallest(limits.STOCK_FLOWS_LISTED, moves)
+    return (
+        tuple(
+            [
+                StockFlow(on=calendar_date(on), subject=subject, quantity=decimal(quantity))
+                for on, subject, quantity in first
+            ]
+        ),
+        len(moves),
     )
 
 

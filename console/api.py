@@ -5,20 +5,39 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from console import answers, examples, problems, queries, stock, stock_examples
+from console import (
+    answers,
+    examples,
+    problems,
+    promise,
+    promise_examples,
+    queries,
+    stock,
+    stock_examples,
+)
 from console.database import Database, State
 from console.explanation import Explanation, explain
 from console.metrics import CONTENT_TYPE, write_metrics
+from console.questions import (
+    AlertsAsked,
+    AnyId,
+    Asked,
+    DeadLettersAsked,
+    ExplanationAsked,
+    NotificationsAsked,
+    PageAsked,
+    PromiseAsked,
+    StockAsked,
+)
 from console.standing import Status, read_status
 from console.telling import list_notifications
-from schemas import limits
-from schemas.records import AlertState, Severity
-from schemas.stock_records import StockStanding
+from schemas import promise_records
+from schemas.promise_records import Promising
 from schemas.units import SECOND_MS, instant
 
 READY_WITHIN_SECONDS = 10
@@ -31,71 +50,6 @@ Times are RFC 3339 in UTC, quantities decimal strings, money integer minor units
 send `next_after` of one page as `after` for the next. Refusals are `application/problem+json`.
 Fields are only ever added: ignore those that you do not know.
 """
-
-
-class Asked(BaseModel):
-    """Base of what may be asked; anything else in the query is refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class PageAsked(Asked):
-    """Which page of a list."""
-
-    limit: int = Field(100, ge=1, le=limits.PAGE_ENTRIES_MAX, description="Entries a page.")
-    after: str | None = Field(
-        None, max_length=limits.CURSOR_CHARS_MAX, description="`next_after` of the page before."
-    )
-
-
-class AlertsAsked(PageAsked):
-    """Which alerts."""
-
-    state: AlertState | None = Field(None, description="Only those open, or those resolved.")
-    severity: Severity | None = Field(None, description="Only this severity or worse.")
-    account: str | None = Field(
-        None, max_length=limits.FILTER_CHARS_MAX, description="Only those hitting it."
-    )
-    rule: str | None = Field(
-        None, max_length=limits.FILTER_CHARS_MAX, description="Only those of this rule."
-    )
-
-
-class StockAsked(PageAsked):
-    """Which stock nodes."""
-
-    standing: StockStanding | None = Field(None, description="Only those that stand so.")
-    site: str | None = Field(None, max_length=limits.FILTER_CHARS_MAX, description="Only there.")
-    item: str | None = Field(None, max_length=limits.FILTER_CHARS_MAX, description="Only of it.")
-
-
-class DeadLettersAsked(PageAsked):
-    """Which dead letters."""
-
-    source: str | None = Field(
-        None, max_length=limits.FILTER_CHARS_MAX, description="Only this source's."
-    )
-    reason: str | None = Field(
-        None, max_length=limits.FILTER_CHARS_MAX, description="Only refused for this."
-    )
-    retried: bool | None = Field(None, description="Only those that were, or were not, resent.")
-
-
-class NotificationsAsked(PageAsked):
-    """Which notifications."""
-
-    undelivered: bool = Field(False, description="Only those that some sink still owes.")
-
-
-class ExplanationAsked(Asked):
-    """What to explain, and as of when."""
-
-    id: str = Field(
-        min_length=1,
-        max_length=limits.ASKED_ID_CHARS_MAX,
-        description="A line, stock node, alert, notification, feed or number.",
-    )
-    tick: int | None = Field(None, ge=0, description="As of this earlier tick.")
 
 
 class Health(BaseModel):
@@ -112,18 +66,15 @@ class Readiness(BaseModel):
     checked_at: dt.datetime
 
 
-AnyId = Annotated[
-    str,
-    Path(
-        min_length=1, max_length=limits.ASKED_ID_CHARS_MAX, description="May hold `/`; write # %23."
-    ),
-]
-
-
 def create_app(
-    database: Database, *, ready_within_seconds: int = READY_WITHIN_SECONDS, version: str = "1"
+    database: Database,
+    promising: Promising,
+    *,
+    ready_within_seconds: int = READY_WITHIN_SECONDS,
+    version: str = "1",
 ) -> FastAPI:
-    """The API over one database; it opens nothing else and writes nothing."""
+    """The API over one database; it opens nothing else and writes nothing. `promising` answers for
+    orders that do not exist yet."""
     app = FastAPI(title="Slipwatch", description=DESCRIPTION, version=version)
     problems.install(app)
 
@@ -134,6 +85,7 @@ def create_app(
 
     _add_orders(app, database)
     _add_stock(app, database)
+    _add_promise(app, database, promising)
     _add_alerts(app, database)
     _add_delivery(app, database)
     _add_intake(app, database)
@@ -199,6 +151,20 @@ def _add_stock(app: FastAPI, database: Database) -> None:
         """Its id is `ITEM@SITE`."""
         with database.reading() as connection:
             return stock.show_stock(connection, node_id)
+
+
+def _add_promise(app: FastAPI, database: Database, promising: Promising) -> None:
+    @app.get(
+        "/v1/promise",
+        tags=["stock", "orders"],
+        summary="A date for an order that does not exist yet, and what it rests on",
+        responses=_responses(promise_examples.PROMISE, 404, 422, 503),
+    )
+    def get_promise(asked: Annotated[PromiseAsked, Query()]) -> promise.PromiseAnswer:
+        """From stock that nobody needs; nothing is reserved by asking."""
+        with database.reading() as connection:
+            question = promise_records.PromiseAsked(**asked.model_dump())
+            return promise.ask_promise(connection, promising, question)
 
 
 def _add_alerts(app: FastAPI, database: Database) -> None:

@@ -32,8 +32,8 @@ TICK_TOPICS: tuple[str, ...] = (
 )
 """Topics whose records belong to a tick and are applied with it."""
 
-LIVE_TOPICS: tuple[str, ...] = ("progress", "ticks", "receipts")
-"""Topics that say how time and deliveries stand; applied as they come."""
+LIVE_TOPICS: tuple[str, ...] = ("progress", "ticks", "receipts", "networks")
+"""Topics that say how time and deliveries stand, and what ticks name; applied as they come."""
 
 GATE_STAGE = "notices"
 """The last stage: what it has finished, all have."""

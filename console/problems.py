@@ -11,7 +11,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from console.reading import Ambiguous, BadCursor, NotBuilt, NotFound
+from console.reading import (
+    Ambiguous,
+    BadCursor,
+    NotBuilt,
+    NotFound,
+    NotReady,
+    NotUnderstood,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -53,7 +60,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(NotFound)
     def _not_found(_: Request, error: NotFound) -> JSONResponse:
-        return respond(404, str(error), _NEXT_STEPS[404])
+        return respond(404, str(error), _NEXT_STEPS[404], candidates=list(error.candidates))
 
     @app.exception_handler(Ambiguous)
     def _ambiguous(_: Request, error: Ambiguous) -> JSONResponse:
@@ -66,6 +73,15 @@ def install(app: FastAPI) -> None:
         )
         detail = "`after` is no cursor that this list gave."
         return respond(422, detail, "Leave `after` out to begin anew.", parameters=[wrong])
+
+    @app.exception_handler(NotUnderstood)
+    def _not_understood(_: Request, error: NotUnderstood) -> JSONResponse:
+        wrong = WrongParameter(where=error.where, found=error.found, expected=error.expected)
+        return respond(422, str(error), _NEXT_STEPS[422], parameters=[wrong])
+
+    @app.exception_handler(NotReady)
+    def _not_ready(_: Request, error: NotReady) -> JSONResponse:
+        return respond(503, str(error), _NEXT_STEPS[503])
 
     @app.exception_handler(NotBuilt)
     def _not_built(_: Request, __: NotBuilt) -> JSONResponse:

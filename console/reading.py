@@ -22,7 +22,11 @@ class NotBuilt(Exception):
 
 
 class NotFound(Exception):
-    """Nothing by that id, as of the tick."""
+    """Nothing by that id, as of the tick; `candidates` are ids that were perhaps meant."""
+
+    def __init__(self, detail: str, candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.candidates = candidates
 
 
 class Ambiguous(Exception):
@@ -31,6 +35,18 @@ class Ambiguous(Exception):
     def __init__(self, asked: str, candidates: tuple[str, ...]) -> None:
         super().__init__(f"{asked} stands for several order lines")
         self.candidates = candidates
+
+
+class NotUnderstood(Exception):
+    """A parameter says what is not so here; `expected` is what it may say."""
+
+    def __init__(self, detail: str, where: str, found: str, expected: str) -> None:
+        super().__init__(detail)
+        self.where, self.found, self.expected = where, found, expected
+
+
+class NotReady(Exception):
+    """What the answer rests on is not there; the message says what, and why."""
 
 
 class BadCursor(Exception):

@@ -351,6 +351,13 @@ def _ticks(message: Message) -> Iterator[Put]:
     yield _one(tables.ticks, (tick.n,), at=millis(tick.at), body=_text(message.value))
 
 
+def _networks(message: Message) -> Iterator[Put]:
+    if not message.value:
+        return
+    version, _, chunk = message.key.rpartition("/")
+    yield _one(tables.networks, (version, int(chunk)), body=message.value)
+
+
 _READERS: Mapping[str, Callable[[Message], Iterable[Put]]] = {
     "order-status": _order_status,
     "stock-status": _stock_status,
@@ -365,4 +372,5 @@ _READERS: Mapping[str, Callable[[Message], Iterable[Put]]] = {
     "parked": _parked,
     "progress": _progress,
     "ticks": _ticks,
+    "networks": _networks,
 }

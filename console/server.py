@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from console.api import create_app
 from console.database import Database
 from console.follow import Follower
+from schemas.promise_records import Promising
 
 STOP_TIMEOUT_SECONDS = 15
 
@@ -25,7 +27,7 @@ class ViewError(Exception):
     """The view cannot start; the message says why and what to do."""
 
 
-def run_view(
+def run_view(  # noqa: PLR0913 - where from, where to, how to start and stop it
     client_config: Mapping[str, str],
     database_url: str,
     host: str = "127.0.0.1",
@@ -33,10 +35,12 @@ def run_view(
     *,
     ready: Callable[[int], None] | None = None,
     stop: threading.Event,
+    promising: Promising,
     topic_prefix: str = "",
 ) -> None:
     """Follows the topics and answers over HTTP until `stop` is set; returns when both have ended.
 
+    `promising` answers for orders that do not exist yet.
     `client_config` is librdkafka's (bootstrap.servers, TLS, SASL). Port 0 takes a free one; `ready`
     is called with the port as soon as it answers, which is before the first tick is read. Call it
     from any thread; it handles no signals. Raises ViewError when the port is taken, DatabaseError
@@ -47,7 +51,15 @@ def run_view(
     try:
         database = Database(database_url)
         try:
-            _serve(client_config, database, listener, ready, stop, topic_prefix)
+            _serve(
+                client_config,
+                database,
+                create_app(database, promising),
+                listener,
+                ready,
+                stop,
+                topic_prefix,
+            )
         finally:
             database.close()
     finally:
@@ -57,6 +69,7 @@ def run_view(
 def _serve(
     client_config: Mapping[str, str],
     database: Database,
+    app: FastAPI,
     listener: socket.socket,
     ready: Callable[[int], None] | None,
     stop: threading.Event,
@@ -79,7 +92,7 @@ def _serve(
     halt = threading.Event()
     follower = Follower(client_config, database, topic_prefix=topic_prefix)
     config = uvicorn.Config(
-        create_app(database),
+        app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=STOP_TIMEOUT_SECONDS // 2,

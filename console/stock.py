@@ -29,6 +29,12 @@ class StockBalance(Answer):
     available: Decimal
 
 
+class StockFlow(Answer):
+    on: dt.date
+    subject: str
+    quantity: Decimal
+
+
 class StockProjection(Answer):
     """What the balance is projected to be, by what is known to come and go."""
 
@@ -42,6 +48,9 @@ class StockProjection(Answer):
     undated: Decimal
     lines_in_other_units: int
     balances: tuple[StockBalance, ...]
+    lowest_later: Decimal | None
+    flows: tuple[StockFlow, ...]
+    flow_count: int
 
 
 class StockCount(Answer):

@@ -8,8 +8,8 @@ in which rows change, so applying a record twice changes nothing.
 Growth: `order_lines`, `line_facts`, `line_numbers`, `stock_nodes`, `feeds`, `unlinked`,
 `unlinked_facts`, `parked`, `alerts` and `progress` hold what is current and shrink when their
 topics do. `alert_revisions`, `verdicts`, `decisions`, `notifications`, `notification_sinks`,
-`receipts`, `dead_letters` and `ticks` keep the past and grow with it: about 0.5 to 2 KB a row,
-`ticks` 1 row a tick (86,400 a day at one a second).
+`receipts`, `dead_letters`, `networks` and `ticks` keep the past and grow with it: about
+0.5 to 2 KB a row, `ticks` 1 row a tick (86,400 a day at one a second), `networks` up to 1 MB a row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Rises with every change of these tables; a database of another version is built anew."""
 
 PREFIX = "slipwatch_"
@@ -219,6 +219,7 @@ stock_nodes = _table(
     _text("body"),
     _index("stock_nodes", "standing_rank", "node_id"),
     _index("stock_nodes", "site"),
+    _index("stock_nodes", "item"),
     replaced_by=("node_id",),
 )
 feeds = _table(
@@ -280,6 +281,16 @@ ticks = _table(
     _text("body"),
     replaced_by=("n",),
 )
+networks = _table(
+    "networks",
+    _text("version", key=True),
+    _count("chunk", key=True),
+    Column("body", LargeBinary, nullable=False),
+    replaced_by=("version", "chunk"),
+)
+"""The published versions as they lie on their topic. The view cannot read them: whoever answers for
+orders that do not exist yet is handed in, and can."""
+
 unreadable = _table(
     "unreadable",
     _text("topic", key=True),

@@ -36,6 +36,7 @@ SOURCES_PER_STOCK_NODE_MAX: Final = 50
 CLASHES_PER_STOCK_NODE_MAX: Final = 20
 LINES_HIT_MAX: Final = 100
 STOCK_BALANCES_LISTED: Final = 60
+STOCK_FLOWS_LISTED: Final = 100
 WORTHS_PER_NUMBER_MAX: Final = 1_500
 """With ids of the usual length, 150 KB of the record that keeps a number."""
 CONSEQUENCES_LISTED: Final = 20
@@ -83,6 +84,7 @@ PAGE_ENTRIES_MAX: Final = 1_000
 ASKED_ID_CHARS_MAX: Final = 400
 CURSOR_CHARS_MAX: Final = 2_000
 FILTER_CHARS_MAX: Final = 200
+PROMISE_SOURCES_MAX: Final = 100
 
 WEBHOOK_SECRET_BYTES_MAX: Final = 64
 RETRY_AFTER_SECONDS_MAX: Final = 3_600
@@ -175,6 +177,8 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "those that fall due first are named, all are counted in `line_count`"),
             Limit("STOCK_BALANCES_LISTED", STOCK_BALANCES_LISTED, "dates of a projection listed in "
                   "`stock-status`", "the first are listed; the key figures are those of all"),
+            Limit("STOCK_FLOWS_LISTED", STOCK_FLOWS_LISTED, "movements of a projection listed in "
+                  "`stock-status`", "the first are listed, all are counted in `flow_count`"),
         ),
     ),
     Group(
@@ -274,6 +278,8 @@ LIMITS: Final[tuple[Group, ...]] = (
             Limit("CURSOR_CHARS_MAX", CURSOR_CHARS_MAX, "characters of `after`", "422"),
             Limit("FILTER_CHARS_MAX", FILTER_CHARS_MAX, "characters of `source`, `reason`, "
                   "`account` and `rule`", "422"),
+            Limit("PROMISE_SOURCES_MAX", PROMISE_SOURCES_MAX, "sites that a new order may be "
+                  "promised from", "the nearest are looked at; the others are counted"),
         ),
     ),
 )  # fmt: skip

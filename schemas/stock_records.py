@@ -29,12 +29,25 @@ class StockBalance(Record, frozen=True, kw_only=True):
     available: Decimal
 
 
+class StockFlow(Record, frozen=True, kw_only=True):
+    """What an order line, or a transfer by its number, brings to the node on a day, or takes from
+    it: then `quantity` is below zero. What is overdue keeps the day on which it was due."""
+
+    on: dt.date
+    subject: str
+    quantity: Decimal
+
+
 class StockProjection(Record, frozen=True, kw_only=True):
     """What a node's balance is projected to be up to `until_on`, by what is known to come and go.
 
     `balances` lists each date on which it changes, at most `limits.STOCK_BALANCES_LISTED`. The two
     first dates may lie beyond `until_on`. `overdue` should have arrived and is not counted on;
-    `undated` has no date; lines in another unit than the node's are not in it.
+    `undated` has no date; lines in another unit than the node's are not in it. `lowest_later` is
+    the lowest balance past `until_on`, None when nothing is known to move there.
+
+    `flows` are what it is made of, in the order in which they fall due, past `until_on` too: the
+    first `limits.STOCK_FLOWS_LISTED` of `flow_count`.
     """
 
     until_on: dt.date
@@ -47,6 +60,9 @@ class StockProjection(Record, frozen=True, kw_only=True):
     undated: Decimal = Decimal(0)
     lines_in_other_units: int = 0
     balances: tuple[StockBalance, ...] = ()
+    lowest_later: Decimal | None = None
+    flows: tuple[StockFlow, ...] = ()
+    flow_count: int = 0
 
 
 class StockCount(Record, frozen=True, kw_only=True):
@@ -88,6 +104,7 @@ class StockStatus(Record, frozen=True, kw_only=True):
 
 
 _READY = tuple(
-    msgspec.json.Decoder(kind) for kind in (StockBalance, StockCount, StockProjection, StockStatus)
+    msgspec.json.Decoder(kind)
+    for kind in (StockBalance, StockFlow, StockCount, StockProjection, StockStatus)
 )
 """As in `schemas.records`."""

@@ -143,6 +143,26 @@ def _reached(directed: _Graph, nodes: Iterable[StockNodeKey]) -> tuple[StockNode
     return tuple(sorted(found))
 
 
+def sources(graph: SupplyGraph, document: Document, node: StockNodeKey) -> tuple[str, ...]:
+    """The sites that an item can come from by lanes to this one, which is the first; the others by
+    the sum of the median lead times, then by id."""
+    if node not in graph.directed:
+        return (node[1],)
+    quickest: dict[tuple[str, str], int] = {}
+    for lane in document.lanes:
+        ends = (lane.origin, lane.destination)
+        quickest[ends] = min(lane.lead_time_p50_ms, quickest.get(ends, lane.lead_time_p50_ms))
+
+    def cost(to: StockNodeKey, origin: StockNodeKey, _: object) -> int | None:
+        # Bills of material lead to another item, which is no way for goods.
+        return quickest.get((origin[1], to[1])) if origin[0] == to[0] else None
+
+    away = nx.single_source_dijkstra_path_length(
+        graph.directed.reverse(copy=False), node, weight=cost
+    )
+    return tuple([site for (_, site), _ in sorted(away.items(), key=lambda each: each[::-1])])
+
+
 def nodes_at(graph: SupplyGraph, *, item: str = "", site: str = "") -> tuple[StockNodeKey, ...]:
     """The stock nodes of an item, at a site, or both; all without either. Ascending."""
     return tuple(

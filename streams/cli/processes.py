@@ -104,6 +104,7 @@ def view(session: Session) -> None:
     from console.database import DatabaseError
     from console.server import ViewError, run_view
     from streams.clients import librdkafka_config
+    from streams.promising import Promiser
 
     settings = session.settings
     session.start_logs()
@@ -122,6 +123,7 @@ def view(session: Session) -> None:
             settings.view.port,
             ready=announce,
             stop=stop,
+            promising=Promiser(),
             topic_prefix=settings.topics.prefix,
         )
     except (ViewError, DatabaseError) as error:

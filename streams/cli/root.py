@@ -72,6 +72,11 @@ COMMANDS: tuple[Listed, ...] = (
     ),
     Listed("order", "streams.cli.answers", "Show how orders stand."),
     Listed("stock", "streams.cli.stock", "List and show stock nodes: an item at a site."),
+    Listed(
+        "promise",
+        "streams.cli.promise",
+        "Say for when QTY of ITEM could be promised at SITE, from where, and how sure that is.",
+    ),
     Listed("alerts", "streams.cli.answers", "List and show alerts."),
     Listed(
         "explain",

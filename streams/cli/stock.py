@@ -118,6 +118,14 @@ def print_node(reader: Reader, node: Answer) -> None:
             ((each["on"], escape(each["available"])) for each in projection["balances"]),
             f"Projected up to {projection['until_on']}",
         )
+        print_table(
+            ("on", "comes or goes", "by"),
+            (
+                (each["on"], escape(each["quantity"]), escape(each["subject"]))
+                for each in projection["flows"]
+            ),
+            f"What moves: {projection['flow_count']}",
+        )
 
 
 def _amount(node: Answer, name: str) -> str:

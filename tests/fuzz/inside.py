@@ -35,7 +35,7 @@ STATE_TOPICS = (
     "parked-state",
 )  # fmt: skip
 ROW_TOPICS = ("links-rows", "ledgers-rows", "cells-rows", "incidents-rows", "notices-rows")
-VIEW_TOPICS = (*TICK_TOPICS, "progress", "ticks", "receipts")
+VIEW_TOPICS = (*TICK_TOPICS, "progress", "ticks", "receipts", "networks")
 
 
 def _told(data: bytes, topics: tuple[str, ...]) -> tuple[str, bytes, bytes | None]:

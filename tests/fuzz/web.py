@@ -19,6 +19,7 @@ from console.database import Database
 from console.reading import encode_cursor
 from schemas.limits import RETRY_AFTER_SECONDS_MAX
 from schemas.units import instant
+from streams.promising import Promiser
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, refused
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import at, first_tick, second_tick
@@ -26,7 +27,7 @@ from tests.unit.console.story import at, first_tick, second_tick
 HTTP_PLACE = re.compile(r"^(404|405|409|422) ")
 WEBHOOK_PLACE = re.compile(r"^(found a webhook secret|example\.com answered)")
 PATHS = (
-    "/v1/orders/", "/v1/explain", "/v1/alerts", "/v1/alerts/", "/v1/notifications",
+    "/v1/orders/", "/v1/promise", "/v1/explain", "/v1/alerts", "/v1/alerts/", "/v1/notifications",
     "/v1/dead-letters", "/v1/dead-letters/", "/v1/unlinked", "/v1/feeds", "/v1/status",
     "/v1/ticks/latest", "/health", "/ready", "/openapi.json",
 )  # fmt: skip
@@ -41,7 +42,7 @@ class _Site:
         filler = Filler(self._database)
         filler.tick(1, at(1), first_tick())
         filler.tick(2, at(2), second_tick())
-        self._app: FastAPI = create_app(self._database)
+        self._app: FastAPI = create_app(self._database, Promiser())
         self._loop = asyncio.new_event_loop()
 
     def get(self, path: str, query: bytes) -> tuple[int, dict[str, str], bytes]:

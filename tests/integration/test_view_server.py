@@ -12,6 +12,7 @@ import pytest
 
 from console.database import Database, DatabaseError
 from console.server import ViewError, run_view
+from streams.promising import Promiser
 from tests.integration.view_bench import Broker, mock_broker
 from tests.unit.console.conftest import Client
 from tests.unit.console.story import FIRST, first_tick, second_tick
@@ -35,7 +36,15 @@ class Running:
     def _guarded(self) -> None:
         config, url = self._run
         try:
-            run_view(config, url, "127.0.0.1", 0, ready=self._ports.put, stop=self.stop)
+            run_view(
+                config,
+                url,
+                "127.0.0.1",
+                0,
+                ready=self._ports.put,
+                stop=self.stop,
+                promising=Promiser(),
+            )
         except DatabaseError as error:
             self.failures.append(error)
 
@@ -112,4 +121,11 @@ def test_a_port_that_is_taken_is_named(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ViewError, match=rf"127.0.0.1:{port}.*view\.port"):
-            run_view(NO_BROKER, database_url, "127.0.0.1", port, stop=threading.Event())
+            run_view(
+                NO_BROKER,
+                database_url,
+                "127.0.0.1",
+                port,
+                stop=threading.Event(),
+                promising=Promiser(),
+            )

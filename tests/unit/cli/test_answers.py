@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from alerts.rules import RULES
-from console import examples, stock_examples
+from console import examples, promise_examples, stock_examples
 from streams.cli.root import slipwatch
 from streams.cli.view_client import NEXT_STEPS, NOT_FOUND, NOT_READY
 from streams.exits import Exit
@@ -25,6 +25,7 @@ ANSWERS: dict[str, Json] = {
     "/v1/orders/4711": examples.ORDER,
     "/v1/stock": stock_examples.STOCK,
     "/v1/stock/BOLT@LYON": stock_examples.STOCK_NODE,
+    "/v1/promise": promise_examples.PROMISE,
     "/v1/alerts": examples.ALERTS,
     "/v1/alerts/5f21c09b3e7d": examples.ALERT,
     "/v1/explain": examples.EXPLANATION,
@@ -44,6 +45,7 @@ COMMANDS = (
     (["order", "show", "4711"], examples.ORDER, Exit.OK),
     (["stock", "list"], stock_examples.STOCK, Exit.OK),
     (["stock", "show", "BOLT@LYON"], stock_examples.STOCK_NODE, Exit.OK),
+    (["promise", "BOLT", "120", "LYON"], promise_examples.PROMISE, Exit.FINDINGS),
     (["alerts", "list"], examples.ALERTS, Exit.OK),
     (["alerts", "show", "5f21c09b3e7d"], examples.ALERT, Exit.OK),
     (["explain", "ACME/4711#10"], examples.EXPLANATION, Exit.OK),
@@ -174,6 +176,16 @@ def test_a_stock_node_shows_its_balance_and_what_is_projected(view: View) -> Non
     assert view.asked[-1] == (
         "/v1/stock", {"standing": ["short"], "site": ["LYON"], "limit": ["50"]},
     )  # fmt: skip
+
+
+def test_a_promise_shows_dates_and_who_would_wait(view: View) -> None:
+    told = ask(
+        view, "promise", "BOLT", "120", "LYON", "--by", "2026-03-04", "--unit", "EA", "--utc"
+    ).output
+    for shown in ("Not by 2026-03-04", "HAMBURG-LYON", "2026-03-09", "ACME/4711#10", "by nothing"):
+        assert shown in told
+    wanted = {"item": "BOLT", "quantity": "120", "site": "LYON", "by": "2026-03-04", "unit": "EA"}
+    assert view.asked[-1] == ("/v1/promise", {name: [said] for name, said in wanted.items()})
 
 
 def test_filters_reach_the_view(view: View) -> None:

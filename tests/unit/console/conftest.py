@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from console.api import create_app
 from console.database import Database
+from streams.promising import Promiser
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import at, first_tick, second_tick
 
@@ -82,5 +83,5 @@ def told_view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def client(told_view: Database) -> Iterator[Client]:
-    with Served(create_app(told_view)) as found:
+    with Served(create_app(told_view, Promiser())) as found:
         yield found

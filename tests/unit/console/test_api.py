@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from console import answers, examples, standing, stock_examples
+from console import (
+    answers,
+    examples,
+    promise,
+    promise_examples,
+    standing,
+    stock,
+    stock_examples,
+)
 from console.answers import (
     AlertAnswer,
     AlertsAnswer,
@@ -26,9 +34,10 @@ from console.database import Database
 from console.explanation import Explanation
 from console.standing import Status
 from console.stock import StockAnswer, StockNodeAnswer
-from schemas import payment_records, records, ticks
+from schemas import payment_records, promise_records, records, stock_records, ticks
 from schemas.records import AlertState, Severity
 from schemas.ticks import WORKER_STAGE, StageProgress
+from streams.promising import Promiser
 from tests.unit.console.conftest import Client, Served
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import (
@@ -119,7 +128,7 @@ def many_alerts(tmp_path: Path) -> Any:
         ]
     ]
     filler.tick(1, at(1), [said("alerts", each.alert_id, each) for each in records_])
-    with Served(create_app(database)) as found:
+    with Served(create_app(database, Promiser())) as found:
         yield found
     database.close()
 
@@ -299,7 +308,7 @@ def fresh(tmp_path: Path) -> Any:
     """A database, what fills it, and a client, with a clock that the test sets."""
     now = [1_000_000]
     database = Database(f"sqlite:///{tmp_path / 'view.db'}", clock=lambda: now[0])
-    with Served(create_app(database, ready_within_seconds=5)) as found:
+    with Served(create_app(database, Promiser(), ready_within_seconds=5)) as found:
         yield database, Filler(database), found, now
     database.close()
 
@@ -431,6 +440,7 @@ ANSWERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "/v1/explain": (Explanation, examples.EXPLANATION),
     "/v1/stock": (StockAnswer, stock_examples.STOCK),
     "/v1/stock/{node_id}": (StockNodeAnswer, stock_examples.STOCK_NODE),
+    "/v1/promise": (promise.PromiseAnswer, promise_examples.PROMISE),
     "/v1/alerts": (AlertsAnswer, examples.ALERTS),
     "/v1/alerts/{alert_id}": (AlertAnswer, examples.ALERT),
     "/v1/notifications": (NotificationsAnswer, examples.NOTIFICATIONS),
@@ -512,6 +522,15 @@ def test_answers_have_every_field_of_their_records() -> None:
         (records.Consequence, answers.Consequence),
         (records.Money, answers.Money),
         (payment_records.LinePayment, answers.LinePayment),
+        (stock_records.StockStatus, stock.StockNode),
+        (stock_records.StockProjection, stock.StockProjection),
+        (stock_records.StockFlow, stock.StockFlow),
+        (promise_records.PromiseOffer, promise.PromiseOffer),
+        (promise_records.PromiseOption, promise.PromiseOption),
+        (promise_records.PromisePart, promise.PromisePart),
+        (promise_records.PromiseSource, promise.PromiseSource),
+        (promise_records.PromiseTaking, promise.PromiseTaking),
+        (promise_records.PushedLine, promise.PushedLine),
     ]
     for record, model in pairs:
         assert set(record.__struct_fields__) - {"v"} == set(model.model_fields), record.__name__

@@ -39,3 +39,16 @@ def test_an_id_in_the_path_is_taken_at_its_limit_and_refused_past_it(client: Cli
     for path in ("/v1/orders/", "/v1/alerts/", "/v1/dead-letters/"):
         assert client.get(path + "x" * limits.ASKED_ID_CHARS_MAX).status == 404
         assert client.get(path + "x" * (limits.ASKED_ID_CHARS_MAX + 1)).status == 422
+
+
+def test_a_promise_is_asked_for_at_its_limits_and_refused_past_them(client: Client) -> None:
+    most = {
+        "item": limits.FILTER_CHARS_MAX,
+        "site": limits.FILTER_CHARS_MAX,
+        "unit": limits.UNIT_LENGTH_MAX,
+    }
+    asked = {name: "x" * size for name, size in most.items()} | {"quantity": "1"}
+    assert client.get("/v1/promise", **asked).status == 404
+    for name in most:
+        refused = client.get("/v1/promise", **asked | {name: asked[name] + "x"})
+        assert [each["where"] for each in refused.body["parameters"]] == [name]

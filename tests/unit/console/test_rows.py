@@ -112,6 +112,7 @@ def test_consequences_that_an_alert_no_longer_has_are_gone(database: Database) -
         ("lines", b"not msgpack"),
         ("lines", b"\x97\x01\xc0\x01\x91\xc4\x01x\xc0\xc0\xc0"),
         ("ticks", b'{"n": "one"}'),
+        ("networks", b"whose key names no chunk"),
     ],
 )
 def test_a_record_that_is_none_is_kept_as_such(

@@ -134,3 +134,19 @@ def test_a_status_lists_so_many_dates(monkeypatch: pytest.MonkeyPatch) -> None:
         return len(projection.balances)
 
     assert (listed(1), listed(2)) == (2, 2)
+
+
+def test_a_status_lists_so_many_movements_and_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STOCK_FLOWS_LISTED", 2)
+
+    def listed(count: int) -> tuple[list[str], int]:
+        chain = Chain()
+        lines: list[Fact] = [chain.placed(f"PO-{n}", START, due_days=4 + n) for n in range(count)]
+        engine = run([(START + HOUR_MS, [*lines, Wms().tell("counted", START, 1_000)])])
+        projection = status(engine).projection
+        assert projection is not None
+        assert all(each.quantity == -100 for each in projection.flows)
+        return [each.subject for each in projection.flows], projection.flow_count
+
+    first = ["ACME/PO-0#10", "ACME/PO-1#10"]
+    assert (listed(2), listed(3)) == ((first, 2), (first, 3))

@@ -46,10 +46,11 @@ ELSEWHERE: dict[str, str] = {
         (
             "FACTS_PER_STOCK_NODE_MAX", "FACT_BYTES_PER_STOCK_DAY_MAX", "OPEN_PER_STOCK_NODE_MAX",
             "SOURCES_PER_STOCK_NODE_MAX", "CLASHES_PER_STOCK_NODE_MAX", "LINES_HIT_MAX",
-            "STOCK_BALANCES_LISTED",
+            "STOCK_BALANCES_LISTED", "STOCK_FLOWS_LISTED",
         ),
         "tests/unit/engine/test_stock_limits.py",
     ),
+    "PROMISE_SOURCES_MAX": "tests/unit/alerts/test_promise_offer.py",
     "CONSEQUENCES_LISTED": "tests/property/test_alerts_incidents.py",
     **dict.fromkeys(
         (name for name in NAMES if name.startswith(("CSV_", "MAPPING_", "POINTER_"))),
