@@ -379,6 +379,9 @@ class Tick(Answer):
     ticker: str
     cut: dict[str, list[int]]
     high: dict[str, list[int]]
+    schemas: int | None = Field(
+        description="The offset up to which topic `schemas` counts; None before it existed."
+    )
 
 
 class TickAnswer(Answer):

@@ -218,6 +218,7 @@ _TICK: Json = {
     "ticker": "worker-1",
     "cut": {"orders": [120, 98], "shipments": [400, 388], "heartbeats": [77]},
     "high": {"orders": [120, 98], "shipments": [400, 388], "heartbeats": [77]},
+    "schemas": 4,
 }
 _PARTITION: Json = {
     "stage": "cells",
@@ -348,7 +349,14 @@ STATUS: Json = {
     ],
     "partitions": [_PARTITION],
     "workers": [
-        {"worker": "worker-2", "partitions": 1, "tick_min": 8204, "restoring": 0, "copies": 0}
+        {
+            "worker": "worker-2",
+            "partitions": 1,
+            "tick_min": 8204,
+            "restoring": 0,
+            "copies": 0,
+            "schemas_awaited": 0,
+        }
     ],
     "feeds": 4,
     "blind_feeds": [_FEED],

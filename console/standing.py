@@ -58,6 +58,9 @@ class WorkerStanding(Answer):
     copies: int = Field(
         description="Partitions of other workers of whose state it keeps a copy, to take over soon."
     )
+    schemas_awaited: int = Field(
+        description="Ids of a schema registry that facts name and that it waits to know."
+    )
 
 
 class Parked(Answer):
@@ -254,27 +257,29 @@ def _slowest(partitions: Iterable[PartitionProgress]) -> dt.datetime | None:
 def _workers(
     partitions: tuple[PartitionProgress, ...], progress: list[ticks.StageProgress]
 ) -> tuple[WorkerStanding, ...]:
-    """Who wrote last, and who said that it restores. What is restored holds up the tick in flight,
-    so of what was said before a tick that is done by now nothing is left: that worker was killed.
+    """Who wrote last, and who said that it restores, or waits to know schemas. Both hold up the
+    tick in flight, so of what was said before a tick that is done by now nothing is left: that
+    worker was killed.
     """
     done = min((at.tick for at in partitions if at.stage == FLOW[-1]), default=0)
     said = {at.worker: at.counts for at in progress if at.stage == ticks.WORKER_STAGE}
-    restoring = {
-        at.worker: at.counts.get("restoring", 0)
+    holding = {
+        at.worker: at.counts
         for at in progress
         if at.stage == ticks.WORKER_STAGE and at.tick >= done
     }
     names = {
         *(at.worker for at in partitions if at.worker),
-        *(name for name, count in restoring.items() if count),
+        *(name for name, counts in holding.items() if counts.get("restoring", 0)),
     }
     return tuple(
         WorkerStanding(
             worker=name,
             partitions=sum(1 for at in partitions if at.worker == name),
             tick_min=min((at.tick for at in partitions if at.worker == name), default=0),
-            restoring=restoring.get(name, 0),
+            restoring=holding.get(name, {}).get("restoring", 0),
             copies=said.get(name, {}).get("copies", 0),
+            schemas_awaited=holding.get(name, {}).get("schemas_awaited", 0),
         )
         for name in sorted(names)
     )

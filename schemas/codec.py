@@ -17,7 +17,7 @@ import msgspec
 
 from schemas.bulk import decode_bodies, decode_decimal
 from schemas.facts import FACT_TYPES, Fact, Family
-from schemas.limits import DECIMAL_BYTES_MAX
+from schemas.limits import DECIMAL_BYTES_MAX, SCHEMA_ID_MAX
 from schemas.refusals import Reason, Refused
 from schemas.screening import SCREEN_MIN, find_doubtful
 from schemas.validation import check
@@ -48,9 +48,20 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 class SchemaRegistry(Protocol):
     """Where ids of schemas are looked up; a dict from id to JSON text is one."""
 
-    def get(self, schema_id: int, /) -> str | None:
-        """The JSON text of the schema with that id, or None if there is none."""
+    def get(self, schema_id: int, /) -> str | Refused | None:
+        """The JSON text of the schema with that id, or None if there is none, or why it is refused.
+
+        A text that was given once is given again; a refusal may turn into a text.
+        """
         ...
+
+
+def schema_id_of(value: bytes | None) -> int | None:
+    """The id of a registry by which the value names its schema, if it does and the id may be."""
+    if value is None or value[:1] != CONFLUENT_MARKER or len(value) < CONFLUENT_HEAD_BYTES:
+        return None
+    schema_id = int.from_bytes(value[1:CONFLUENT_HEAD_BYTES], "big")
+    return schema_id if schema_id <= SCHEMA_ID_MAX else None
 
 
 class FactEncoder:
@@ -228,7 +239,14 @@ class FactDecoder:
         known = self._by_id.get((family, schema_id))
         if known is not None:
             return known
+        if schema_id > SCHEMA_ID_MAX:
+            return Refused(
+                Reason.UNKNOWN_SCHEMA_ID,
+                f"the schema id is {schema_id}, expected at most {SCHEMA_ID_MAX}",
+            )
         text = self._registry.get(schema_id)
+        if isinstance(text, Refused):
+            return text
         if text is None:
             return Refused(
                 Reason.UNKNOWN_SCHEMA_ID,

@@ -47,6 +47,12 @@ LETTER_VALUE_BYTES_MAX: Final = 500_000
 LETTER_KEY_BYTES_MAX: Final = 50_000
 ERROR_CHARS_MAX: Final = 500
 
+SCHEMA_ID_MAX: Final = 10_000_000
+"""Registries count up from 1, a hosted one from 100,001. Bytes that only look like Confluent's
+format name any id up to 4,294,967,295: of a million such records 2,300 are asked about."""
+SCHEMA_CHARS_MAX: Final = 200_000
+REGISTRY_ANSWER_BYTES_MAX: Final = 1_000_000
+
 FACT_FILE_BYTES_MAX: Final = 1 << 30
 FACT_OBJECT_CHARS_MAX: Final = 100_000
 FACT_FIELDS_MAX: Final = 100
@@ -193,6 +199,17 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "dead letter", "the letter holds its beginning"),
             Limit("ERROR_CHARS_MAX", ERROR_CHARS_MAX, "characters of an error that quotes what "
                   "somebody else wrote", "the rest is left out"),
+        ),
+    ),
+    Group(
+        "Schema registry",
+        (
+            Limit("SCHEMA_ID_MAX", SCHEMA_ID_MAX, "the highest id of a schema",
+                  f"{_LETTER} (`unknown_schema_id`), and the registry is not asked"),
+            Limit("SCHEMA_CHARS_MAX", SCHEMA_CHARS_MAX, "characters of a schema",
+                  f"{_LETTER} (`schema_mismatch`)"),
+            Limit("REGISTRY_ANSWER_BYTES_MAX", REGISTRY_ANSWER_BYTES_MAX, "bytes of an answer of "
+                  "the registry", "the schema counts as too long"),
         ),
     ),
     Group(

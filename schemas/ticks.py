@@ -30,6 +30,8 @@ class Tick(Record, frozen=True, kw_only=True):
     `cut` holds, per topic of facts, the offset per partition up to which facts belong to this
     tick (the last stable offset); `high` the high watermark. `complete` says that nothing that
     was readable lies behind the cut. `network`, `policy` and `rules` are the versions to use.
+    `schemas` is the offset up to which topic `schemas` counts, None in ticks of a release that had
+    no such topic.
     """
 
     n: int
@@ -42,12 +44,14 @@ class Tick(Record, frozen=True, kw_only=True):
     policy: str = ""
     rules: str = ""
     ticker: str = ""
+    schemas: int | None = None
 
 
 WORKER_STAGE = "worker"
 """The `stage` of a record of `progress` that tells of a worker itself: `topic` is its name, and
-`counts` has the `partitions` that it was given, how many of them it is still `restoring`, and of
-how many partitions of others it keeps `copies`. `tick` is the newest that it knew."""
+`counts` has the `partitions` that it was given, how many of them it is still `restoring`, of how
+many partitions of others it keeps `copies`, and how many ids of a schema registry it waits to know,
+`schemas_awaited`. `tick` is the newest that it knew."""
 
 
 class StageProgress(Record, frozen=True, kw_only=True):

@@ -125,6 +125,10 @@ TOPICS: tuple[Topic, ...] = (
         "JSON, chunk of a policy", Spread.ONE, KEPT,
         ("slipwatch policy publish",), ("engine", "view", "replay"),
     ),
+    _json(
+        "schemas", "What a schema registry said that its ids stand for, as first learned.", "id",
+        "RegisteredSchema", KEPT, ("engine",), ("engine", "replay"), Spread.ONE,
+    ),
     _rows("links-rows", "Facts, by the number that they are about.", "number",
           ("intake", "links"), "links"),
     _rows("ledgers-rows", "Facts, by line or source.", "line id, stock node or source",

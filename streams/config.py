@@ -225,7 +225,7 @@ def _shown(value: object) -> str:
 def _is_hidden(place: tuple[str, ...], value: object) -> bool:
     """Whether the offending input is, or may hold, a secret, or says nothing by itself."""
     name = place[-1] if place else ""
-    is_secret = any(word in name for word in ("secret", "password", "url", "database"))
+    is_secret = any(word in name for word in ("secret", "password", "token", "url", "database"))
     return is_secret or value is PydanticUndefined or isinstance(value, dict | SecretStr)
 
 
@@ -264,11 +264,14 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
         for name, hook in settings.sinks.webhooks.items()
     }
     smtp = _with_secret(settings.sinks.smtp, ("sinks", "smtp"), "password", origins, problems)
+    registry = _with_secret(settings.registry, ("registry",), "password", origins, problems)
+    registry = _with_secret(registry, ("registry",), "token", origins, problems)
     files: list[tuple[tuple[str, ...], Path | None]] = [
         (("kafka", name), getattr(kafka, name))
         for name in ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
     ]
     files.append((("sinks", "smtp", "ca_file"), smtp.ca_file))
+    files.append((("registry", "ca_file"), registry.ca_file))
     for place, file in files:
         if file is not None and not os.path.isfile(file):  # noqa: PTH113 - as above
             origin = origins.get(place, "default")
@@ -276,7 +279,7 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
     if problems:
         raise ConfigurationError(tuple(problems))
     sinks = settings.sinks.model_copy(update={"webhooks": webhooks, "smtp": smtp})
-    return settings.model_copy(update={"kafka": kafka, "sinks": sinks})
+    return settings.model_copy(update={"kafka": kafka, "registry": registry, "sinks": sinks})
 
 
 def _with_secret(
@@ -341,8 +344,8 @@ A wrong value stops a command with code 3 and one line for each problem: where i
 setting, what was found and what was expected. A name in the file that no setting has is an error; a
 variable that begins with `SLIPWATCH_` and that no setting reads is a warning.
 
-Secrets (`sasl_password`, `ssl_key_password`, `password`, `secret`) are never shown. Each can be
-given by a file instead, by the setting of the same name with `_file` behind it; not both at once.
+Secrets (`sasl_password`, `ssl_key_password`, `password`, `secret`, `token`) are never shown. Each
+can be given by a file instead, by the setting of the same name with `_file` behind it; not both.
 
 ```toml
 [kafka]

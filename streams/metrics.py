@@ -122,6 +122,17 @@ HELD_PARTITIONS = MetricSpec(
     Kind.GAUGE,
     "Fact partitions whose newest records hide behind a sender's open transaction.",
 )
+SCHEMAS_AWAITED = MetricSpec(
+    "slipwatch_schemas_awaited",
+    Kind.GAUGE,
+    "Ids of a schema registry that facts of the tick name and nothing is known of: time waits.",
+)
+SCHEMA_LOOKUPS = MetricSpec(
+    "slipwatch_schema_lookups_total",
+    Kind.COUNTER,
+    "Questions to the schema registry, by outcome: found, absent or failed.",
+    ("outcome",),
+)
 TROUBLES = MetricSpec(
     "slipwatch_engine_troubles_total",
     Kind.COUNTER,
@@ -192,6 +203,8 @@ METRICS: tuple[MetricSpec, ...] = (
     COPIES,
     COPIES_BEHIND,
     HELD_PARTITIONS,
+    SCHEMAS_AWAITED,
+    SCHEMA_LOOKUPS,
     TROUBLES,
     ENGINE_STATE,
     TICKER,

@@ -124,6 +124,47 @@ class KafkaSettings(Section):
         return self
 
 
+class RegistrySettings(Section):
+    """The schema registry that explains ids in Confluent's wire format. None is needed for facts in
+    single-object encoding."""
+
+    url: AnyHttpUrl | None = Field(
+        default=None, description="Address of the registry's HTTP interface."
+    )
+    username: str | None = Field(default=None, description="User, if it asks for one.")
+    password: SecretStr | None = Field(default=None, description="Password of that user.")
+    password_file: Path | None = Field(default=None, description="File that holds the password.")
+    token: SecretStr | None = Field(
+        default=None, description="Bearer token, in place of user and password."
+    )
+    token_file: Path | None = Field(default=None, description="File that holds the token.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust; the system's if not given."
+    )
+    timeout_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="How long one answer may take."
+    )
+    absent_after_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=600,
+        description="For how long it must say that it knows no such id before facts with the id "
+        "are refused: copies of a registry may lag behind.",
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        has_password = self.password is not None or self.password_file is not None
+        has_token = self.token is not None or self.token_file is not None
+        if (self.username is not None) != has_password:
+            raise ValueError("username and password (or password_file) are only good together")
+        if has_password and has_token:
+            raise ValueError("a token takes the place of username and password; one must go")
+        if self.url is not None and (self.url.username or self.url.password):
+            raise ValueError("url holds a user or password; they have settings of their own")
+        return self
+
+
 class TopicSettings(Section):
     """How `slipwatch topics create` makes topics. What exists is never changed."""
 
@@ -284,6 +325,7 @@ class Settings(BaseSettings):
         default=AnyHttpUrl("http://127.0.0.1:8381"), description="Where commands find the view."
     )
     kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
     topics: TopicSettings = TopicSettings()
     engine: EngineSettings = EngineSettings()
     web: WebSettings = WebSettings()

@@ -21,6 +21,7 @@ from schemas.records import DeadLetter, Notification, R, Severity, Unlinked, dec
 from schemas.references import NumberTarget, references
 from schemas.units import UtcMillis, millis
 from streams.engine.log import Entry, Log, LogError, Partition, foreign_record
+from streams.engine.lookups import read_schemas
 from streams.published import read_published
 from streams.ranges import read_whole
 from topology import network as networks
@@ -222,7 +223,7 @@ def read_report(log: Log, since: UtcMillis | None) -> ShadowReport:
     for where, record in _records(log, "dead-letters"):
         if (letter := _record(where, record, DeadLetter)) is not None:
             gathering.letter(letter)
-    decoder = FactDecoder()
+    decoder = FactDecoder(registry=read_schemas(log))
     for family in Family:
         for values in _batches(log, family.value):
             decoded = decoder.decode_sound(family, values)

@@ -21,6 +21,7 @@ from streams.engine.clock import Clock
 from streams.engine.control import Control
 from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
 from streams.engine.log import Log, Partition
+from streams.engine.lookups import SchemaSource
 from streams.engine.memory_log import MemoryLog
 from streams.engine.observation import WorkerObserver, WorkerSettings
 from streams.engine.recorded import read_committed
@@ -90,11 +91,12 @@ class World:
         clock: Clock,
         *,
         observer: WorkerObserver | None = None,
+        schemas: SchemaSource | None = None,
         **settings: Any,
     ) -> Worker:
         ticker = TickerSettings(interval_ms=settings.pop("interval_ms", 20), name=name)
         made = WorkerSettings("engine", name, ticker=ticker, **settings)
-        return Worker(self.log(), made, clock, observer)
+        return Worker(self.log(), made, clock, observer, schemas)
 
 
 class KafkaWorld(World):

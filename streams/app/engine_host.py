@@ -172,6 +172,7 @@ class EngineGauges:
         kept.set(metrics.TICK_TIME, (status.tick_at or 0) / 1000)
         kept.set(metrics.TICK_IN_FLIGHT_SECONDS, self._in_flight_seconds(status))
         kept.set(metrics.RESTORING, len(status.restoring))
+        kept.set(metrics.SCHEMAS_AWAITED, status.schemas_awaited)
         kept.set(metrics.COPIES, status.copies)
         kept.set(metrics.COPIES_BEHIND, status.copies_behind)
         owned: dict[tuple[str, ...], float] = {}

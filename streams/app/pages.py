@@ -114,6 +114,7 @@ class Pages:
             "tick_at": iso(status.tick_at) if status.tick_at is not None else None,
             "in_flight": status.in_flight,
             "waits_for": status.waits_for,
+            "schemas_awaited": status.schemas_awaited,
             "trouble": status.trouble,
             "network": status.network,
             "policy": status.policy,

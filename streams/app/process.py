@@ -24,6 +24,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from alerts.sinks import Sink
+from streams import metrics
 from streams.app.delivery_host import DeliveryHost
 from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, LagKeeper
 from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
@@ -39,6 +40,7 @@ from streams.engine.worker import Worker
 from streams.exits import Exit
 from streams.metrics import Metrics
 from streams.owed_log import NOTIFICATIONS, RECEIPTS
+from streams.registry import schema_source
 from streams.settings import Settings
 
 STOP_SECONDS = 10.0
@@ -118,7 +120,14 @@ class _WorkerProcess:
         self._metrics = Metrics(CollectorRegistry())
         self._observer = EngineObserver(self._metrics)
         self._engine = Worker(
-            kafka_log(settings), self._worker_settings(), options.clock, self._observer
+            kafka_log(settings),
+            self._worker_settings(),
+            options.clock,
+            self._observer,
+            schema_source(
+                settings.registry,
+                lambda outcome: self._metrics.count(metrics.SCHEMA_LOOKUPS, outcome=outcome),
+            ),
         )
         self._host = EngineHost(self._engine, self._stop_engine)
         self._gauges = EngineGauges(self._metrics, self._observer)

@@ -16,6 +16,7 @@ from streams.config import ConfigurationError
 from streams.engine.log import LogError
 from streams.exits import Exit
 from streams.published import read_published
+from streams.registry import RegistryHttp, RegistryTrouble
 
 
 class Verdict(enum.StrEnum):
@@ -38,7 +39,7 @@ class Checked(msgspec.Struct, frozen=True):
 @json_option
 @pass_session
 def check(session: Session, as_json: bool) -> None:
-    """Check configuration, broker, topics, network, policy and view; say what to do about each.
+    """Check configuration, broker, topics, network, policy, registry and view; say what to do.
 
     Ends with code 1 when there is a problem. Changes nothing.
 
@@ -80,6 +81,8 @@ def _checks(session: Session) -> Iterator[Checked]:
     else:
         for what in ("network", "policy"):
             yield Checked(what, Verdict.SKIPPED, "the broker does not answer")
+    if session.settings.registry.url is not None:
+        yield _registry(session)
     yield _view(session)
 
 
@@ -150,6 +153,16 @@ def _policy(data: bytes, says: str) -> Checked:
         f"{says}; shadow mode: nobody is told",
         "slipwatch shadow report says what they would be; `shadow: false` in the policy ends it",
     )
+
+
+def _registry(session: Session) -> Checked:
+    try:
+        http = RegistryHttp(session.settings.registry)
+        count = http.subjects()
+    except RegistryTrouble as error:
+        says = f"the schema registry at {http.address} {error}"
+        return Checked("registry", Verdict.PROBLEM, says, "See the settings under `registry`.")
+    return Checked("registry", Verdict.OK, f"answers at {http.address}, {count} subjects")
 
 
 def _view(session: Session) -> Checked:

@@ -29,6 +29,7 @@ from streams.cli.display import SEVERITY_STYLES, money, print_table, styled, wor
 from streams.cli.session import Refused, Session, json_option, pass_session, print_json
 from streams.collection import collect_seldom
 from streams.engine.log import Log, Partition
+from streams.engine.lookups import read_schemas
 from streams.exits import Exit
 from streams.ranges import read_whole
 from streams.replay.inputs import InputRow, csv_rows, json_rows, record_rows
@@ -190,7 +191,7 @@ def _file_rows(files: tuple[Path, ...], mapping: Mapping | None) -> Iterator[Inp
 
 def _kafka_rows(session: Session) -> Iterator[InputRow]:
     with session.log() as log:
-        yield from record_rows(_fact_records(log), FactDecoder())
+        yield from record_rows(_fact_records(log), FactDecoder(registry=read_schemas(log)))
 
 
 def _fact_records(log: Log) -> Iterator[tuple[str, int, bytes]]:

@@ -103,6 +103,11 @@ COMMANDS: tuple[Listed, ...] = (
         "List and show records that could not be used, and send them again after a fix.",
     ),
     Listed(
+        "schemas",
+        "streams.cli.schemas",
+        "List the ids of a schema registry that are known; register our schemas in it.",
+    ),
+    Listed(
         "shadow",
         "streams.cli.shadow",
         "Say what would have been told while nobody is, and how good the feeds are.",
@@ -110,7 +115,7 @@ COMMANDS: tuple[Listed, ...] = (
     Listed(
         "check",
         "streams.cli.checks",
-        "Check configuration, broker, topics, network, policy and view; say what to do about each.",
+        "Check configuration, broker, topics, network, policy, registry and view; say what to do.",
     ),
     Listed("config", "streams.cli.configuration", "Show the configuration."),
 )

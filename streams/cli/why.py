@@ -217,6 +217,11 @@ def _workers(answer: Answer) -> list[str]:
         f"{each['worker']}: {counted(each['partitions'], 'partition')}, tick {each['tick_min']}"
         + (f", restoring {each['restoring']}" if each["restoring"] else "")
         + (f", copies of {each['copies']} more" if each["copies"] else "")
+        + (
+            f", waits to know {counted(each['schemas_awaited'], 'schema')} of the registry"
+            if each["schemas_awaited"]
+            else ""
+        )
         for each in answer["workers"]
     ]
 

@@ -16,7 +16,9 @@ from alerts import policy as policies
 from alerts.policy import Policy, PolicyFormatError
 from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import decode
+from schemas.registered import KnownSchemas, RegisteredSchema
 from schemas.ticks import StageProgress, Tick
+from schemas.units import UtcMillis, millis
 from streams.engine.log import (
     Entry,
     Log,
@@ -35,6 +37,9 @@ TICKS = Partition("ticks", 0)
 PROGRESS = Partition("progress", 0)
 NETWORKS = Partition("networks", 0)
 POLICIES = Partition("policies", 0)
+SCHEMAS = Partition("schemas", 0)
+_WHOLE: Final = (PROGRESS, NETWORKS, POLICIES, SCHEMAS)
+"""Read from their beginning."""
 _LOOK_BACK: Final = 64
 """Offsets before the end of `ticks` to look for the latest tick: each has a marker behind it."""
 _WAIT_S: Final = 0.02
@@ -87,6 +92,14 @@ def read_tick(record: Entry, value: bytes) -> Tick:
         raise foreign_record(TICKS, record.offset(), error) from error
 
 
+def read_schema(record: Entry, value: bytes) -> RegisteredSchema:
+    """The answer in a record of `schemas`; raises LogError with its place if it is none."""
+    try:
+        return decode(value, RegisteredSchema)
+    except msgspec.MsgspecError as error:
+        raise foreign_record(SCHEMAS, record.offset(), error) from error
+
+
 class Control:
     """The worker's view of the whole. Only the worker's own thread writes it; others may read."""
 
@@ -101,6 +114,7 @@ class Control:
         self._is_read = False
         self.tick: Tick | None = None
         self.progress: dict[str, StageProgress] = {}
+        self.schemas = KnownSchemas()
         self.changed = threading.Event()
 
     def open(self, timeout_s: float) -> None:
@@ -110,7 +124,7 @@ class Control:
         """
         self._assemblers = {NETWORKS.topic: Assembler(), POLICIES.topic: Assembler()}
         self._reader = self._log.reader()
-        begins = self._log.begin_offsets([TICKS, PROGRESS, NETWORKS, POLICIES])
+        begins = self._log.begin_offsets([TICKS, *_WHOLE])
         ends = self._log.end_offsets([TICKS])
         begins[TICKS] = max(begins[TICKS], ends[TICKS].high - _LOOK_BACK)
         self._reader.assign(begins)
@@ -132,10 +146,19 @@ class Control:
         """The policy of that version, if it was published."""
         return self._policies.get(version)
 
+    def knows_schemas(self, tick: Tick) -> bool:
+        """Whether all that counts of topic `schemas` at the tick was read."""
+        assert self._reader is not None, "open() comes first"
+        return not tick.schemas or self._reader.positions().get(SCHEMAS, 0) >= tick.schemas
+
     @property
     def is_shadow(self) -> bool | None:
         """Whether the policy that was published last tells nobody; None until that is known."""
         return self._policies[self.latest_policy].is_shadow if self._is_read else None
+
+    def holds(self, network: str, policy: str) -> bool:
+        """Whether both versions are here."""
+        return network in self._networks and policy in self._policies
 
     def progress_of(self, stage: str, partition: Partition) -> StageProgress | None:
         """Where a stage's partition stands."""
@@ -159,7 +182,7 @@ class Control:
         itself after its own, shorter, timeout.
         """
         assert self._reader is not None, "open() comes first"
-        ends = self._log.end_offsets([TICKS, PROGRESS, NETWORKS, POLICIES])
+        ends = self._log.end_offsets([TICKS, *_WHOLE])
         waited = 0.0
         while True:
             positions = self._reader.positions()
@@ -179,6 +202,11 @@ class Control:
         standing = [self.progress_of(stage, partition) for partition in partitions]
         return min((each.tick if each is not None else 0 for each in standing), default=0)
 
+    def reached(self, stage: str, partitions: Sequence[Partition]) -> UtcMillis | None:
+        """The time T that all these partitions of a stage have come to; None before the first."""
+        standing = [self.progress_of(stage, partition) for partition in partitions]
+        return min((millis(at.at) for at in standing if at is not None and at.at), default=None)
+
     def pending(self, n: int) -> int:
         """Rows that stages sent to themselves at tick `n`, to be taken at the next."""
         return sum(each.pending for each in list(self.progress.values()) if each.tick == n)
@@ -197,6 +225,8 @@ class Control:
                 key = record.key()
                 if key is not None:
                     self.progress[key.decode()] = decode(value, StageProgress)
+            elif topic == SCHEMAS.topic:
+                self.schemas.take(record.offset(), read_schema(record, value))
             else:
                 self._publish(topic, value)
         except (NetworkFormatError, PolicyFormatError) as error:

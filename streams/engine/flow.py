@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.topics import FACT_TOPICS
 from streams.engine.control import TICKS
+from streams.engine.log import Partition
 from streams.stages.cells import Cells
 from streams.stages.incidents import Incidents
 from streams.stages.ledgers import Ledgers
@@ -26,3 +27,8 @@ INPUT_TOPICS: tuple[str, ...] = (
 """What the group subscribes to: every input of a stage, and `ticks` to choose the ticker."""
 
 LAST_STAGE = ("notices", "notices-rows")
+
+
+def last_partitions(count: int) -> list[Partition]:
+    """The inputs of the last stage, of which there are as many as of every engine topic."""
+    return [Partition(LAST_STAGE[1], number) for number in range(count)]

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from schemas.codec import FactDecoder
+from schemas.codec import FactDecoder, schema_id_of
 from schemas.ticks import StageProgress, Tick
 from schemas.units import instant
 from streams.engine.log import Entry, Partition
@@ -36,6 +36,7 @@ class IntakeTask:
         self._decoder = decoder
         self._worker = worker
         self._raws: list[Raw] = []
+        self._named: dict[int, int] = {}
         self._progress = progress or StageProgress(
             stage=intake.NAME, topic=source.topic, partition=source.number, tick=0,
             offset=begin_offset,
@@ -80,8 +81,29 @@ class IntakeTask:
             raws = [raw for raw in raws if raw.offset >= read_to]
         if raws:
             self._raws += raws
+            self._note_schemas(raws)
             self._read_to = raws[-1].offset + 1
             self._position = max(self._position, self._read_to)
+
+    def _note_schemas(self, raws: list[Raw]) -> None:
+        """Remembers the first offset of each id of a registry that the facts name."""
+        # This looks at every fact: anything but one comparison would be felt.
+        for raw in [raw for raw in raws if raw.value and raw.value[0] == 0]:
+            schema_id = schema_id_of(raw.value)
+            if schema_id is not None:
+                self._named.setdefault(schema_id, raw.offset)
+
+    def named_schemas(self, tick: Tick) -> list[int]:
+        """Ids of a registry that facts before the cut name, but for those known already."""
+        end = self.cut(tick)
+        if not self._named or end is None or self._progress.tick >= tick.n:
+            return []
+        return [schema_id for schema_id, offset in self._named.items() if offset < end]
+
+    def schemas_known(self, ids: Iterable[int]) -> None:
+        """These can be decoded or refused from now on."""
+        for schema_id in ids:
+            self._named.pop(schema_id, None)
 
     def reached(self, position: int) -> None:
         """Reading has come this far, which may be past the last record."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schemas.topics import FACT_TOPICS, TOPICS, Spread
-from streams.engine.control import TICKS
+from streams.engine.control import SCHEMAS, TICKS
 from streams.engine.flow import LAST_STAGE
 from streams.engine.log import Log, LogError, Partition
 
@@ -27,7 +27,7 @@ def engine_partitions(log: Log) -> int:
     Raises LogError when a topic is missing, or when one has another count than the others: state
     lies by partition number, so that it would be looked for in the wrong place.
     """
-    counts = log.partition_counts([*FACT_TOPICS, *ENGINE_TOPICS, TICKS.topic])
+    counts = log.partition_counts([*FACT_TOPICS, *ENGINE_TOPICS, TICKS.topic, SCHEMAS.topic])
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
         raise LogError(f"topics are missing: {', '.join(missing)}", "Run: slipwatch topics create")

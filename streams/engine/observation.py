@@ -90,7 +90,8 @@ class Unobserved:
 class WorkerStatus:
     """A snapshot of the worker. `tick_at` is the time T that has been reached everywhere; `copies`
     is of how many partitions of others it keeps the state, `copies_behind` how many changelogs of
-    these are not read to the end yet."""
+    these are not read to the end yet; `schemas_awaited` ids of a registry that facts
+    of the tick name and nothing is known of."""
 
     state: str
     name: str
@@ -102,6 +103,7 @@ class WorkerStatus:
     tick_at: int | None
     in_flight: int | None
     waits_for: str
+    schemas_awaited: int
     is_ticker: bool
     facts: int
     refused: int

@@ -1,5 +1,5 @@
-"""A recorded log in memory: the facts, ticks and versions of a live installation, at their own
-offsets, so that the local engine can take the very same ticks over the very same cuts."""
+"""A recorded log in memory: the facts, ticks, versions and schemas of a live installation, at their
+own offsets, so that the local engine can take the very same ticks over the very same cuts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from schemas.ticks import Tick
 from schemas.topics import FACT_TOPICS
-from streams.engine.control import read_tick
+from streams.engine.control import NETWORKS, POLICIES, SCHEMAS, read_tick
 from streams.engine.log import Entry, Log, Partition
 from streams.engine.memory_log import MemoryLog
 
@@ -42,10 +42,11 @@ def copy_of(log: Log) -> tuple[MemoryLog, list[Tick]]:
     for topic in FACT_TOPICS:
         memory.create(topic, counts[topic])
     facts = [Partition(topic, n) for topic in FACT_TOPICS for n in range(counts[topic])]
-    versions = [Partition("networks", 0), Partition("policies", 0)]
+    versions = [NETWORKS, POLICIES, SCHEMAS]
     for where, record in read_committed(log, [*facts, *versions]):
         memory.append_at(where, record)
-    for where, end in log.end_offsets(facts).items():
+    # A tick may cut behind the last record that can be read: behind a marker, or an aborted one.
+    for where, end in log.end_offsets([*facts, SCHEMAS]).items():
         memory.pad(where, end.high)
     ticks = [
         read_tick(record, value)

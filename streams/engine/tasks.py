@@ -37,7 +37,7 @@ class Tasks:
         self._log = log
         self._control = control
         self._worker = worker
-        self._decoder = FactDecoder()
+        self._decoder = FactDecoder(registry=control.schemas)
         self.partitions = 0
         """Partitions of the engine's topics; set before the first assignment."""
         self.intake: dict[Partition, IntakeTask] = {}

@@ -16,11 +16,13 @@ from streams.engine.writing import OutRecord, progress_record
 
 class Standing(NamedTuple):
     """Partitions that a worker was given, how many of them it still restores, and of how many
-    partitions of others it keeps copies; none until all of these were read to the end once."""
+    partitions of others it keeps copies; none until all of these were read to the end once. And
+    how many ids of a schema registry it waits to know."""
 
     partitions: int
     restoring: int
     copies: int
+    schemas_awaited: int
 
 
 class Telling:

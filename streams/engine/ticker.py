@@ -18,7 +18,7 @@ from schemas.ticks import HeldPartition, Tick
 from schemas.topics import FACT_TOPICS
 from schemas.units import UtcMillis, instant, millis
 from streams.engine.clock import Clock
-from streams.engine.control import TICKS, Control, last_tick
+from streams.engine.control import SCHEMAS, TICKS, Control, last_tick
 from streams.engine.log import (
     EndOffsets,
     Fenced,
@@ -69,6 +69,7 @@ class TickPlan:
         begins: Mapping[Partition, int],
         network: str,
         policy: str,
+        schemas: int | None,
     ) -> Tick:
         """The tick at `now` (never before the last one), which cuts at most the allowed facts.
 
@@ -95,6 +96,7 @@ class TickPlan:
             policy=policy,
             rules=RULES_VERSION,
             ticker=self._settings.name,
+            schemas=schemas,
         )
 
     def settling(self, last: Tick) -> Tick:
@@ -259,13 +261,16 @@ class Ticker:
         counts = self._log.partition_counts(FACT_TOPICS)
         partitions = [Partition(t, p) for t in FACT_TOPICS for p in range(counts[t])]
         begins = self._log.begin_offsets(partitions) if last is None else {}
+        ends = self._log.end_offsets([*partitions, SCHEMAS])
+        schemas = ends.pop(SCHEMAS)
         tick = self._plan.next(
             last,
             now,
-            self._log.end_offsets(partitions),
+            ends,
             begins,
             self._control.latest_network,
             self._control.latest_policy,
+            schemas.stable,
         )
         return self._write(tick)
 

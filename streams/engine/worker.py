@@ -16,7 +16,7 @@ from schemas.ticks import Tick
 from schemas.units import millis
 from streams.engine.clock import Clock
 from streams.engine.control import TICKS, Control
-from streams.engine.flow import INPUT_TOPICS, LAST_STAGE
+from streams.engine.flow import INPUT_TOPICS, LAST_STAGE, last_partitions
 from streams.engine.intake_task import IntakeTask
 from streams.engine.layout import check_numbers, engine_partitions
 from streams.engine.lives import Lives
@@ -29,6 +29,7 @@ from streams.engine.log import (
     TransactionAborted,
     TransactionalProducer,
 )
+from streams.engine.lookups import Lookups, NoRegistry, SchemaSource
 from streams.engine.moments import Moment
 from streams.engine.observation import (
     EXIT_STATE,
@@ -59,6 +60,7 @@ class Worker(Rebalance):
         settings: WorkerSettings,
         clock: Clock,
         observer: WorkerObserver | None = None,
+        schemas: SchemaSource | None = None,
     ) -> None:
         self._log = log
         self._settings = settings
@@ -69,6 +71,7 @@ class Worker(Rebalance):
         self._producer: TransactionalProducer | None = None
         self._partitions = 0
         self._tasks = Tasks(log, self.control, settings.name)
+        self._lookups = Lookups(schemas or NoRegistry(), self.control)
         self._standby = Standby(log, settings.name, is_on=settings.has_standby)
         self._restorations: list[Restoration] = []
         self._paused: set[Partition] = set()
@@ -185,15 +188,13 @@ class Worker(Rebalance):
 
     def make_ticker(self) -> Ticker:
         """A ticker on this worker's view of the whole."""
-        name, topic = LAST_STAGE
-        last = [Partition(topic, number) for number in range(self._partitions)]
         return Ticker(
             self._log,
             self.control,
             self._clock,
             self._settings.ticker,
             f"{self._settings.group}-ticker",
-            (name, last),
+            (LAST_STAGE[0], last_partitions(self._partitions)),
             self._settings.failpoint,
         )
 
@@ -228,12 +229,14 @@ class Worker(Rebalance):
         return False
 
     def _tell_standing(self) -> None:
-        """Tells `status` what this worker has, whenever that changes."""
+        """Tells all what a registry answered, and `status` what this worker has when it changes."""
         assert self._producer is not None, "open() comes first"
+        self._lookups.step(self._producer, self._observer)
         tick = self.control.tick
         restoring = sum(len(each.tasks) for each in self._restorations)
         ready = 0 if self._standby.behind else self._standby.count
-        standing = Standing(self._tasks.partitions_held, restoring, ready)
+        awaited = len(self._lookups.awaited)
+        standing = Standing(self._tasks.partitions_held, restoring, ready, awaited)
         try:
             self._telling.tell(self._producer, tick.n if tick is not None else 0, standing)
         except TransactionAborted as error:
@@ -256,15 +259,12 @@ class Worker(Rebalance):
                 if partition.topic != stage_topic or partition in restoring:
                     continue
                 header = task.ready()
-                if header is not None and self._holds(header.network, header.policy):
+                if header is not None and self.control.holds(header.network, header.policy):
                     headers.append((task, header))
         if not ready and not headers:
             return False
         self._transact(tick, ready, headers)
         return True
-
-    def _holds(self, network: str, policy: str) -> bool:
-        return self.control.network(network) is not None and self.control.policy(policy) is not None
 
     def _ready_intake(self, tick: Tick | None) -> list[IntakeTask]:
         if tick is None:
@@ -281,7 +281,8 @@ class Worker(Rebalance):
                 task.reached(positions.get(task.input, 0))
         # A paused input may be left with half its share: to wait for more is to wait for ever.
         enough = min(self._settings.facts_per_chunk, self._share() // 2 + 1)
-        return [task for task in self._tasks.intake.values() if task.ready(tick, enough)]
+        read = [task for task in self._tasks.intake.values() if task.ready(tick, enough)]
+        return self._lookups.ready(read, tick)
 
     def _transact(
         self,
@@ -291,8 +292,7 @@ class Worker(Rebalance):
     ) -> None:
         assert self._producer is not None, "open() comes first"
         assert self._consumer is not None, "open() comes first"
-        began = time.monotonic()
-        producer = self._producer
+        began, producer = time.monotonic(), self._producer
         producer.begin()
         written = 0
         offsets: dict[Partition, int] = {}
@@ -372,11 +372,8 @@ class Worker(Rebalance):
         restoring = tuple(p for r in list(self._restorations) for p in r.inputs())
         ticker = self._ticking.ticker
         tick = self.control.tick
-        name, topic = LAST_STAGE
-        last = [Partition(topic, number) for number in range(self._partitions)]
-        done = self.control.done(name, last) if last else 0
-        reached = [self.control.progress_of(name, p) for p in last]
-        times = [millis(each.at) for each in reached if each is not None and each.at is not None]
+        last = last_partitions(self._partitions)
+        done = self.control.done(LAST_STAGE[0], last)
         fault = self._trouble
         return WorkerStatus(
             state="restoring" if restoring and self._state == "running" else self._state,
@@ -386,15 +383,18 @@ class Worker(Rebalance):
             copies=self._standby.count,
             copies_behind=self._standby.behind,
             tick=done,
-            tick_at=min(times) if times else None,
+            tick_at=self.control.reached(LAST_STAGE[0], last),
             in_flight=tick.n if tick is not None and tick.n > done else None,
-            waits_for=self._tasks.waits_for(tick),
+            waits_for=self._lookups.waits_for or self._tasks.waits_for(tick),
             is_ticker=ticker is not None,
             facts=self._facts,
             refused=self._refused,
             transactions=self._transactions,
             aborts=self._aborts,
-            trouble=(ticker.trouble if ticker else "") or (fault.what if fault else ""),
+            schemas_awaited=len(self._lookups.awaited),
+            trouble=(ticker.trouble if ticker else "")
+            or (fault.what if fault else "")
+            or self._lookups.trouble,
             network=tick.network if tick is not None else "",
             policy=tick.policy if tick is not None else "",
         )

@@ -6,7 +6,7 @@ import ast
 import json
 
 from alerts.rules import RULES
-from schemas import partner_records, records, stock_records, ticks
+from schemas import partner_records, records, registered, stock_records, ticks
 from schemas.facts import FACT_TYPES, Family
 from schemas.kinds import FACT_KINDS
 from schemas.topics import TOPICS
@@ -54,7 +54,7 @@ def test_every_json_topic_names_a_record_that_exists() -> None:
         if " " not in value.removeprefix("JSON, ")
         and not any(
             hasattr(module, value.removeprefix("JSON, "))
-            for module in (partner_records, records, stock_records, ticks)
+            for module in (partner_records, records, registered, stock_records, ticks)
         )
     }
     assert not missing

@@ -39,6 +39,15 @@ DOORS: tuple[Door, ...] = (
         weight=40,
     ),
     Door(
+        name="registry-answer",
+        says="what a schema registry, or whoever stands before it, answers over HTTP",
+        loaders=("streams.registry:read_answer",),
+        enter=web.enter_registry_answer,
+        seeds=web.registry_answer_seeds,
+        place=web.REGISTRY_PLACE,
+        weight=60,
+    ),
+    Door(
         name="json",
         says="a file of facts as JSON, for send and for replay",
         loaders=(
@@ -111,6 +120,7 @@ DOORS: tuple[Door, ...] = (
         says="ticks, progress, and published networks and policies",
         loaders=(
             "streams.engine.control:Control",
+            "streams.engine.control:read_schema",
             "streams.engine.recorded:copy_of",
             "streams.published:read_published",
             "streams.publishing:Assembler",

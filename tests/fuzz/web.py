@@ -17,15 +17,21 @@ from alerts.sinks.webhook import Secret, SecretRefused, judge
 from console.api import create_app
 from console.database import Database
 from console.reading import encode_cursor
+from schemas.facts import Family
 from schemas.limits import RETRY_AFTER_SECONDS_MAX
+from schemas.records import decode, encode
+from schemas.registered import RegisteredSchema
 from schemas.units import instant
+from schemas.writers import schema_text
 from streams.promising import Promiser
+from streams.registry import HttpAnswer, RegistryTrouble, read_answer
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, refused
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import at, first_tick, second_tick
 
 HTTP_PLACE = re.compile(r"^(404|405|409|422) ")
 WEBHOOK_PLACE = re.compile(r"^(found a webhook secret|example\.com answered)")
+REGISTRY_PLACE = re.compile(r"^the registry")
 PATHS = (
     "/v1/orders/", "/v1/promise", "/v1/explain", "/v1/alerts", "/v1/alerts/", "/v1/notifications",
     "/v1/dead-letters", "/v1/dead-letters/", "/v1/unlinked", "/v1/feeds", "/v1/status",
@@ -143,3 +149,32 @@ def webhook_seeds() -> tuple[bytes, ...]:
     """A good secret, and answers."""
     secret = b"whsec_" + b"A" * 44
     return (secret + b"\n200", secret + b"\n503 120", secret + b"\n429 1e9", b"plain\n410")
+
+
+def enter_registry_answer(data: bytes) -> Outcome:
+    """The first line is the status, the rest the body of an answer about id 7. What it says can be
+    written to the topic and read back, whatever text it holds."""
+    status, _, body = data.partition(b"\n")
+    number = int(status) if re.fullmatch(b"[1-5][0-9][0-9]", status) else 200
+    try:
+        said = read_answer(7, HttpAnswer(number, body))
+    except RegistryTrouble as error:
+        return refused(f"the registry {error}")
+    if said is None:
+        return refused("the registry answered 404 and knows no such schema")
+    if decode(encode(said), RegisteredSchema) != said:
+        raise Broken(f"{said!r} is another after it was written")
+    return ACCEPTED if said.schema is not None else refused(f"the registry: {said.error}")
+
+
+def registry_answer_seeds() -> tuple[bytes, ...]:
+    """A schema, one of another type, one with references, and refusals."""
+    text = schema_text(Family.HEARTBEATS)
+    bodies: tuple[tuple[int, dict[str, object]], ...] = (
+        (200, {"schema": text}),
+        (200, {"schema": "message X {}", "schemaType": "PROTOBUF"}),
+        (200, {"schema": text, "references": [{"name": "n", "subject": "s", "version": 1}]}),
+        (404, {"error_code": 40403, "message": "Schema 7 not found"}),
+        (500, {"error_code": 50001, "message": "Error in the backend data store"}),
+    )
+    return tuple(b"%d\n%s" % (status, json.dumps(body).encode()) for status, body in bodies)

@@ -366,7 +366,14 @@ def test_status_says_what_needs_a_person(fresh: Any) -> None:
         ("cells", 1, 1),
     ]
     assert body["workers"] == [
-        {"worker": "worker-1", "partitions": 7, "tick_min": 1, "restoring": 0, "copies": 0}
+        {
+            "worker": "worker-1",
+            "partitions": 7,
+            "tick_min": 1,
+            "restoring": 0,
+            "copies": 0,
+            "schemas_awaited": 0,
+        }
     ]
     assert body["dead_letters"] == {"count": 1, "oldest_at": "2026-03-02T06:01:00Z"}
     assert (body["unlinked"]["count"], body["facts_waiting"]) == (1, 2)

@@ -28,6 +28,7 @@ STATUS = WorkerStatus(
     tick_at=1_772_000_000_000,
     in_flight=8,
     waits_for="",
+    schemas_awaited=0,
     is_ticker=True,
     facts=1,
     refused=0,
