@@ -129,6 +129,11 @@ class Policy:
         return self.document.retention.link_retention_days
 
     @property
+    def ownership_days(self) -> int:
+        """How long what a partner says of a line waits for word that the line is its own."""
+        return self.document.retention.ownership_days
+
+    @property
     def is_shadow(self) -> bool:
         """Whether everything runs and nobody is told."""
         return self.document.shadow

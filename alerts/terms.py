@@ -86,13 +86,15 @@ class Materiality(Entity, frozen=True, kw_only=True):
 
 class Retention(Entity, frozen=True, kw_only=True):
     """How long things that are over stay known. `settlement_days` is how long a line whose goods
-    are delivered waits for its invoice and its money."""
+    are delivered waits for its invoice and its money. `ownership_days` is how long what a partner
+    says of a line that is not its own waits for word that it is."""
 
     lateness_horizon_days: int = 14
     tombstone_days: int = 180
     link_retention_days: int = 180
     incident_days: int = 90
     settlement_days: int = 400
+    ownership_days: int = 2
 
 
 class ValueSeverity(Entity, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas import limits
 from schemas.facts import Family
-from schemas.kinds import FACT_KINDS, FactKind
+from schemas.kinds import FACT_KINDS, FactKind, Subject
 from schemas.refusals import REASON_SAYS
 from schemas.topics import TOPICS, Retention, Spread
 from schemas.validation import POSITIVE_QUANTITY_KINDS
@@ -146,7 +146,10 @@ _MADE = "*Made by `python -m schemas.docs` from the lists that the code itself r
 def _describe_family(family: Family) -> str:
     schema = json.loads(schema_text(family))
     kinds = [kind for kind in FACT_KINDS if kind.family is family]
-    rows = [(f"`{kind.name}`", kind.says, str(kind.subject), _needs(kind)) for kind in kinds]
+    rows = [
+        (f"`{kind.name}`", kind.says, str(kind.subject), _needs(kind), _said_by(kind))
+        for kind in kinds
+    ]
     fields = [
         (
             f"`{field['name']}`",
@@ -160,7 +163,7 @@ def _describe_family(family: Family) -> str:
         (
             f"## {family.capitalize()}\n",
             f"{schema['doc']}\n",
-            _table(("kind", "says", "about a", "needs"), rows),
+            _table(("kind", "says", "about a", "needs", "a partner says it as"), rows),
             _table(("field", "type", "always", "says"), fields),
         )
     )
@@ -171,6 +174,16 @@ def _needs(kind: FactKind) -> str:
     if kind.name in POSITIVE_QUANTITY_KINDS:
         needed.append("a quantity, if given, above 0")
     return ", ".join(needed)
+
+
+def _said_by(kind: FactKind) -> str:
+    match kind.subject:
+        case Subject.SOURCE:
+            return "itself"
+        case Subject.STOCK_NODE:
+            return "owner of the sites"
+        case _:
+            return ", ".join(kind.said_by)
 
 
 def _type_name(declared: Any) -> str:

@@ -105,18 +105,31 @@ def parse_lines(text: str, file: str) -> tuple[list[Fact], list[Problem]]:
     return facts, problems
 
 
+def parse_json(text: str) -> object:
+    """What the JSON text holds, its numbers exact. Raises ValueError for what is no JSON, or is an
+    object with a field twice or too many of them."""
+    try:
+        return _decoder().decode(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(_explain(error)) from error
+
+
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(
+        parse_float=Decimal,
+        parse_int=_read_integer,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_refuse_twice,
+    )
+
+
 class _Scan:
     """Reads objects one after the other from a text, through a window that moves over it: json
     counts the lines of all that it is given at every error."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._decoder = json.JSONDecoder(
-            parse_float=Decimal,
-            parse_int=_read_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_refuse_twice,
-        )
+        self._decoder = _decoder()
         self._at = 0
         self._start = 0
         self._window = text[: 2 * limits.FACT_OBJECT_CHARS_MAX]

@@ -26,10 +26,19 @@ class Subject(enum.StrEnum):
     SOURCE = "source"
 
 
+class Role(enum.StrEnum):
+    """What a party is to an order line."""
+
+    BUYER = "buyer"
+    SUPPLIER = "supplier"
+    CARRIER = "carrier"
+
+
 class FactKind(msgspec.Struct, frozen=True):
     """One kind of fact: what it says, what it is about, and the fields it cannot do without.
 
-    In `required`, a name such as `eta_at|eta_on` means: exactly one of these.
+    In `required`, a name such as `eta_at|eta_on` means: exactly one of these. `said_by` is what a
+    partner must be to a line to say it of that line; of stock and of itself it needs no role.
     """
 
     name: str
@@ -37,8 +46,13 @@ class FactKind(msgspec.Struct, frozen=True):
     subject: Subject
     says: str
     required: tuple[str, ...] = ()
+    said_by: tuple[Role, ...] = ()
 
 
+_BUYER = (Role.BUYER,)
+_SUPPLIER = (Role.SUPPLIER,)
+_TRADERS = (Role.BUYER, Role.SUPPLIER)
+_ALL = (Role.BUYER, Role.SUPPLIER, Role.CARRIER)
 _STOCK = ("item", "site", "quantity", "unit")
 
 FACT_KINDS: tuple[FactKind, ...] = (
@@ -48,12 +62,14 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.LINE,
         "The buyer ordered this much of an item, and asks for it by a date or moment.",
         ("item", "quantity", "unit"),
+        said_by=_BUYER,
     ),
     FactKind(
         "changed",
         Family.ORDERS,
         Subject.LINE,
         "The buyer changed the quantity, the requested date, the value or the ship-to of a line.",
+        said_by=_BUYER,
     ),
     FactKind(
         "confirmed",
@@ -61,24 +77,28 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.LINE,
         "The supplier promised a quantity by a date or moment, in one or several schedules.",
         ("promised_at|promised_on",),
+        said_by=_SUPPLIER,
     ),
     FactKind(
         "rejected",
         Family.ORDERS,
         Subject.LINE_OR_ORDER,
         "The supplier will not deliver the line.",
+        said_by=_SUPPLIER,
     ),
     FactKind(
         "cancelled",
         Family.ORDERS,
         Subject.LINE_OR_ORDER,
         "A quantity of the line, or without a quantity all that is still open, is not wanted.",
+        said_by=_BUYER,
     ),
     FactKind(
         "closed",
         Family.ORDERS,
         Subject.LINE_OR_ORDER,
         "Nothing more is expected on the line.",
+        said_by=_TRADERS,
     ),
     FactKind(
         "packed",
@@ -86,14 +106,18 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.SHIPPED_LINE,
         "Advance ship notice: the shipment holds this much of the line.",
         ("quantity", "unit"),
+        said_by=_SUPPLIER,
     ),
-    FactKind("departed", Family.SHIPMENTS, Subject.SHIPMENT_OR_LINE, "It left a site."),
+    FactKind(
+        "departed", Family.SHIPMENTS, Subject.SHIPMENT_OR_LINE, "It left a site.", said_by=_ALL
+    ),
     FactKind(
         "arrived",
         Family.SHIPMENTS,
         Subject.SHIPMENT_OR_LINE,
         "It reached a stop.",
         ("site",),
+        said_by=_ALL,
     ),
     FactKind(
         "eta",
@@ -101,6 +125,7 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.SHIPMENT_OR_LINE,
         "It is now expected at its destination on this date or at this moment.",
         ("eta_at|eta_on",),
+        said_by=_ALL,
     ),
     FactKind(
         "exception",
@@ -108,12 +133,14 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.SHIPMENT_OR_LINE,
         "Something holds it up (or, with resolved true, no longer does).",
         ("reason",),
+        said_by=_ALL,
     ),
     FactKind(
         "delivered",
         Family.SHIPMENTS,
         Subject.SHIPMENT_OR_LINE,
         "It was received: how much whole, and how much short, over or damaged.",
+        said_by=_ALL,
     ),
     FactKind(
         "returned",
@@ -121,6 +148,7 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.SHIPMENT_OR_LINE,
         "A quantity went back.",
         ("quantity", "unit"),
+        said_by=_ALL,
     ),
     FactKind(
         "counted",
@@ -182,6 +210,7 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.INVOICED_LINE,
         "The invoice asks this much for the line, on these terms.",
         ("value_minor", "currency"),
+        said_by=_SUPPLIER,
     ),
     FactKind(
         "credited",
@@ -189,6 +218,7 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.INVOICE_OR_LINE,
         "So much of what was invoiced need not be paid.",
         ("value_minor", "currency"),
+        said_by=_SUPPLIER,
     ),
     FactKind(
         "authorised",
@@ -196,6 +226,7 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.PAYMENT,
         "The payer, or who pays for them, answers for this amount.",
         ("value_minor", "currency"),
+        said_by=_BUYER,
     ),
     FactKind(
         "paid",
@@ -203,33 +234,38 @@ FACT_KINDS: tuple[FactKind, ...] = (
         Subject.PAYMENT,
         "This amount was paid: all, or a part.",
         ("value_minor", "currency"),
+        said_by=_TRADERS,
     ),
     FactKind(
         "failed",
         Family.PAYMENTS,
         Subject.PAYMENT,
         "A payment, or its authorisation, did not come about or was taken back.",
+        said_by=_TRADERS,
     ),
     FactKind(
         "disputed",
         Family.PAYMENTS,
         Subject.PAYMENT,
         "The payer disputes what is asked for.",
+        said_by=_BUYER,
     ),
-    FactKind("resolved", Family.PAYMENTS, Subject.PAYMENT, "A dispute is over."),
+    FactKind("resolved", Family.PAYMENTS, Subject.PAYMENT, "A dispute is over.", said_by=_TRADERS),
     FactKind(
         "held",
         Family.PAYMENTS,
         Subject.PAYMENT,
         "The goods may not go until it is paid or answered for.",
+        said_by=_SUPPLIER,
     ),
-    FactKind("released", Family.PAYMENTS, Subject.PAYMENT, "The goods may go."),
+    FactKind("released", Family.PAYMENTS, Subject.PAYMENT, "The goods may go.", said_by=_SUPPLIER),
     FactKind(
         "refunded",
         Family.PAYMENTS,
         Subject.PAYMENT,
         "This amount of what was paid went back to the payer.",
         ("value_minor", "currency"),
+        said_by=_SUPPLIER,
     ),
     FactKind(
         "alive",

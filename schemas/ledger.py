@@ -1,8 +1,8 @@
 """The public state of a line's ledger: topic `lines`, one record a line.
 
 A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at,
-unsettled_at, shares, conflicts]`. Readers take the elements they know and ignore those after; the
-version only rises when an old reader would misread the record.
+unsettled_at, shares, conflicts, aside]`. Readers take the elements they know and ignore those
+after; the version only rises when an old reader would misread the record.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ from schemas.units import UtcMillis
 LINE_STATE_VERSION = 1
 
 
+class Aside(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A partner's fact, packed, that does not count as long as the line is not known to be its own;
+    `since` is the time of the tick from which it waits for that."""
+
+    body: bytes
+    since: UtcMillis
+
+
 class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All facts kept of one line, packed as `schemas.codec.pack` packs them, in canonical order.
 
@@ -23,7 +31,8 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `closed_at` is the time of the tick that found nothing more expected; `left_at` that of the tick
     that dropped the facts and left this small tombstone, which refuses later facts as too late.
     `unsettled_at` is the time of the tick that found nothing more expected but its money. `shares`
-    and `conflicts` are what numbers that stand for the line last said of it, ascending.
+    and `conflicts` are what numbers that stand for the line last said of it, ascending. `aside`
+    are facts of partners whose line this is not, as far as is known; they are no part of `facts`.
     """
 
     v: int
@@ -36,6 +45,7 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     unsettled_at: UtcMillis | None = None
     shares: tuple[Share, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    aside: tuple[Aside, ...] = ()
 
 
 _decoder = msgspec.msgpack.Decoder(LineFacts)

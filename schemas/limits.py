@@ -27,6 +27,9 @@ FACTS_PER_LINE_MAX: Final = 500
 FACT_BYTES_PER_LINE_MAX: Final = 500_000
 FACTS_PER_NUMBER_MAX: Final = 500
 FACT_BYTES_PER_NUMBER_MAX: Final = 300_000
+PARTNER_FACTS_MAX: Final = 100
+PARTNER_FACT_BYTES_MAX: Final = 60_000
+"""So that no partner can fill a line or number that is not its own."""
 LINES_PER_NUMBER_MAX: Final = 10_000
 LINE_CHARS_PER_NUMBER_MAX: Final = 400_000
 FACTS_PER_STOCK_NODE_MAX: Final = 5_000
@@ -92,6 +95,14 @@ CURSOR_CHARS_MAX: Final = 2_000
 FILTER_CHARS_MAX: Final = 200
 PROMISE_SOURCES_MAX: Final = 100
 
+DOOR_BODY_BYTES_MAX: Final = 1_000_000
+DOOR_BATCH_FACTS_MAX: Final = 1_000
+DOOR_REQUESTS_MAX: Final = 100
+DOOR_BODY_SECONDS_MAX: Final = 30
+DOOR_AHEAD_SECONDS_MAX: Final = 300
+"""Clocks of partners are seldom further off."""
+TOKEN_FILE_BYTES_MAX: Final = 1_000_000
+
 WEBHOOK_SECRET_BYTES_MAX: Final = 64
 RETRY_AFTER_SECONDS_MAX: Final = 3_600
 
@@ -150,6 +161,10 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "a shipment)", f"{_LETTER} (`number_full`); facts that name a line reach it"),
             Limit("FACT_BYTES_PER_NUMBER_MAX", FACT_BYTES_PER_NUMBER_MAX, "bytes of the facts kept "
                   "of a number", f"{_LETTER} (`number_full`)"),
+            Limit("PARTNER_FACTS_MAX", PARTNER_FACTS_MAX, "facts kept of an order line, or of a "
+                  "number, from one partner's door", f"{_LETTER} (`line_full`, `number_full`)"),
+            Limit("PARTNER_FACT_BYTES_MAX", PARTNER_FACT_BYTES_MAX, "bytes of these facts",
+                  f"{_LETTER} (`line_full`, `number_full`)"),
             Limit("LINES_PER_NUMBER_MAX", LINES_PER_NUMBER_MAX, "lines or numbers that a number "
                   "stands for", "the link is a dead letter (`number_full`): what is told of the "
                   "number does not reach that line"),
@@ -285,6 +300,22 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "(at least 24)", "the secret is refused"),
             Limit("RETRY_AFTER_SECONDS_MAX", RETRY_AFTER_SECONDS_MAX, "seconds that a receiver may "
                   "ask to be left alone", "it is asked again after these"),
+        ),
+    ),
+    Group(
+        "The door",
+        (
+            Limit("DOOR_BODY_BYTES_MAX", DOOR_BODY_BYTES_MAX, "bytes of the body of a request",
+                  "413; nothing of it is read"),
+            Limit("DOOR_BATCH_FACTS_MAX", DOOR_BATCH_FACTS_MAX, "facts in a request",
+                  "413; none is taken"),
+            Limit("DOOR_REQUESTS_MAX", DOOR_REQUESTS_MAX, "connections at once", "503; try again"),
+            Limit("DOOR_BODY_SECONDS_MAX", DOOR_BODY_SECONDS_MAX, "seconds for a body to come in",
+                  "408; nothing of it is read"),
+            Limit("DOOR_AHEAD_SECONDS_MAX", DOOR_AHEAD_SECONDS_MAX, "seconds that `occurred_at` "
+                  "and `recorded_at` may lie ahead of the door's clock", "the fact is refused"),
+            Limit("TOKEN_FILE_BYTES_MAX", TOKEN_FILE_BYTES_MAX, "bytes of the file of tokens",
+                  _REFUSED),
         ),
     ),
     Group(

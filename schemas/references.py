@@ -119,6 +119,16 @@ def payment_number(payment_ref: str) -> str:
     return f"payment:{payment_ref}"
 
 
+def owner_of(reference: str) -> str:
+    """The party that issued the number, as it stands in a fact: `ACME` of `ACME/4711`."""
+    return reference.partition("/")[0]
+
+
+def number_owner(number: str) -> str:
+    """The party that issued the number, of its key: `ACME` of `order:ACME/4711`."""
+    return owner_of(number.partition(":")[2])
+
+
 def is_payment(number: str) -> bool:
     """Whether the key is that of a payment."""
     return number.startswith("payment:")

@@ -52,7 +52,7 @@ def _facts(family: Family, says: str, key: str) -> Topic:
         f"Avro, {family.value}.avsc",
         Spread.FACTS,
         Retention.KEPT,
-        ("sources", "slipwatch send", "simulator"),
+        ("sources", "slipwatch send", "slipwatch door", "simulator"),
         ("intake",),
     )
 
@@ -130,7 +130,7 @@ TOPICS: tuple[Topic, ...] = (
         "RegisteredSchema", KEPT, ("engine",), ("engine", "replay"), Spread.ONE,
     ),
     _rows("links-rows", "Facts, by the number that they are about.", "number",
-          ("intake", "links"), "links"),
+          ("intake", "links", "ledgers"), "links"),
     _rows("ledgers-rows", "Facts, by line or source.", "line id, stock node or source",
           ("links", "intake"), "ledgers"),
     _rows("cells-rows", "What changed of a line, stock node or source.", "cell",
@@ -174,8 +174,8 @@ TOPICS: tuple[Topic, ...] = (
           "id: where the record lies, or what refused it, source and event", "DeadLetter", KEPT,
           ("intake", "links", "ledgers"),
           ("view", "slipwatch dead-letters")),
-    _json("unlinked", "Numbers that stand for no line yet.", "number", "Unlinked", COMPACTED,
-          ("links",), ("view",)),
+    _json("unlinked", "Numbers that stand for no line yet, and lines that nobody knows yet.",
+          "number or line id", "Unlinked", COMPACTED, ("links", "ledgers"), ("view",)),
     _json("parked", "Keys whose evaluation failed.", "stage, partition and key", "Parked",
           COMPACTED, ("engine",), ("view", "status")),
 )  # fmt: skip

@@ -9,7 +9,7 @@ never an id of a line, an alert or a recipient.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -217,16 +217,40 @@ METRICS: tuple[MetricSpec, ...] = (
     UNREADABLE_NOTIFICATIONS,
 )
 
+DOOR_FACTS = MetricSpec(
+    "slipwatch_door_facts_total",
+    Kind.COUNTER,
+    "Facts that came to the door, by way (http) and outcome: accepted, refused, or failed "
+    "because the broker did not take them.",
+    ("way", "outcome"),
+)
+DOOR_REQUESTS = MetricSpec(
+    "slipwatch_door_requests_total",
+    Kind.COUNTER,
+    "Requests to the door that were answered, by status.",
+    ("status",),
+)
+DOOR_SECONDS = MetricSpec(
+    "slipwatch_door_request_seconds",
+    Kind.HISTOGRAM,
+    "Time from the body of a request to its answer, the broker's among it.",
+    (),
+    SHORT_SECONDS,
+)
+
+DOOR_METRICS: tuple[MetricSpec, ...] = (DOOR_FACTS, DOOR_REQUESTS, DOOR_SECONDS)
+"""Those of the door, which is a process of its own."""
+
 
 class Metrics:
     """The metrics of one process on one registry. Every method may be called from any thread."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, specs: Sequence[MetricSpec] = METRICS) -> None:
         self._registry = registry
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
-        for spec in METRICS:
+        for spec in specs:
             match spec.kind:
                 case Kind.COUNTER:
                     self._counters[spec.name] = Counter(
@@ -272,7 +296,7 @@ METRICS_PAGE_HEAD = """\
 # Metrics
 
 A worker serves these on `/metrics` of its web server (`web.host`, `web.port`), in Prometheus' text
-format; the view serves others, of the whole, that follow below. This page is made from
+format; the door and the view serve others, that follow below. This page is made from
 `streams/metrics.py` and `console/metrics.py` by `make docs`.
 
 ## Of one worker
@@ -281,17 +305,16 @@ format; the view serves others, of the whole, that follow below. This page is ma
 
 def describe() -> str:
     """docs/metrics.md: one table row for each metric."""
-    rows = [
+    head = ("| metric | kind | labels | what it says |", "|---|---|---|---|")
+    door = ("", "## Of the door", "")
+    return "\n".join(
+        (METRICS_PAGE_HEAD, *head, *_rows(METRICS), *door, *head, *_rows(DOOR_METRICS), "")
+    )
+
+
+def _rows(specs: Sequence[MetricSpec]) -> list[str]:
+    return [
         f"| `{spec.name}` | {spec.kind.value} "
         f"| {', '.join(f'`{label}`' for label in spec.labels) or 'none'} | {spec.says} |"
-        for spec in METRICS
+        for spec in specs
     ]
-    return "\n".join(
-        (
-            METRICS_PAGE_HEAD,
-            "| metric | kind | labels | what it says |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-        )
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +20,8 @@ from streams.publishing import Publication, split
 from streams.settings import Settings
 
 QUEUE_PAUSE_SECONDS = 0.1
+FLUSH_GRACE_SECONDS = 2.0
+READY_TIMEOUT_SECONDS = 2.0
 PARTITIONER = "murmur2_random"
 """The partitioner of the Java clients, so that a key lies where other senders would put it."""
 
@@ -38,6 +42,111 @@ class Outgoing(NamedTuple):
     value: bytes
 
 
+def producer_config(settings: Settings, faults: Faults) -> dict[str, Any]:
+    """Idempotent, and confirmed by every replica in step; `faults` hears what goes wrong."""
+    return {
+        **librdkafka_config(settings.kafka),
+        "partitioner": PARTITIONER,
+        "compression.type": "lz4",
+        "enable.idempotence": True,
+        "message.timeout.ms": int(settings.kafka.timeout_seconds * 1000),
+        "log_level": 0,
+        "error_cb": faults.remember,
+    }
+
+
+def _reached(settings: Settings) -> Producer:
+    faults = Faults()
+    producer = Producer(producer_config(settings, faults))
+    try:
+        producer.list_topics(timeout=settings.kafka.timeout_seconds)
+    except KafkaException as error:
+        text = faults.last or error.args[0].str()
+        address = settings.kafka.bootstrap_servers
+        raise BrokerUnreachable(f"no answer from the broker at {address}: {text}") from error
+    return producer
+
+
+class OpenSender:
+    """Stays connected: any thread sends facts through it, and waits for its own alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises BrokerUnreachable when the broker does not answer."""
+        self._prefix = settings.topics.prefix
+        self._wait_seconds = settings.kafka.timeout_seconds + FLUSH_GRACE_SECONDS
+        self._producer = _reached(settings)
+        self._stop = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="sender", daemon=True)
+        self._poller.start()
+
+    def send(self, facts: Sequence[Fact]) -> tuple[Refusal, ...]:
+        """Those that the broker did not take, with the reason; all others it has for good."""
+        waiting = _Waiting(len(facts))
+        for index, fact in enumerate(facts):
+            self._produce(index, fact, waiting)
+        return waiting.refusals(self._wait_seconds)
+
+    def answers(self) -> bool:
+        """Whether the broker answers now."""
+        try:
+            self._producer.list_topics(timeout=READY_TIMEOUT_SECONDS)
+        except KafkaException:
+            return False
+        return True
+
+    def close(self) -> None:
+        """What was not taken yet is refused."""
+        self._stop.set()
+        self._poller.join()
+
+    def _produce(self, index: int, fact: Fact, waiting: _Waiting) -> None:
+        topic = full_name(self._prefix, fact_topic(fact))
+
+        def settle(error: KafkaError | None, _: Message) -> None:
+            waiting.settle(index, None if error is None else error.str())
+
+        deadline = time.monotonic() + self._wait_seconds
+        while True:
+            try:
+                self._producer.produce(topic, encode_fact(fact), fact_key(fact), on_delivery=settle)
+            except BufferError:
+                if self._stop.wait(QUEUE_PAUSE_SECONDS) or time.monotonic() > deadline:
+                    waiting.settle(index, "too much waits for the broker already")
+                    return
+            except KafkaException as error:
+                waiting.settle(index, error.args[0].str())
+                return
+            else:
+                return
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            self._producer.poll(QUEUE_PAUSE_SECONDS)
+        self._producer.flush(FLUSH_GRACE_SECONDS)
+
+
+class _Waiting:
+    """What one caller waits for."""
+
+    def __init__(self, count: int) -> None:
+        self._open = set(range(count))
+        self._why: dict[int, str] = {}
+        self._changed = threading.Condition()
+
+    def settle(self, index: int, error: str | None) -> None:
+        with self._changed:
+            self._open.discard(index)
+            if error is not None:
+                self._why[index] = error
+            self._changed.notify()
+
+    def refusals(self, wait_seconds: float) -> tuple[Refusal, ...]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, wait_seconds)
+            why = self._why | dict.fromkeys(self._open, "no answer in time; it may have it")
+        return tuple([Refusal(index, why[index]) for index in sorted(why)])
+
+
 class Sender:
     """Writes to the broker of the settings; raises BrokerUnreachable when it does not answer."""
 
@@ -46,15 +155,7 @@ class Sender:
         self._timeout_seconds = settings.kafka.timeout_seconds
         self._address = settings.kafka.bootstrap_servers
         self._faults = Faults()
-        self._config: dict[str, Any] = {
-            **librdkafka_config(settings.kafka),
-            "partitioner": PARTITIONER,
-            "compression.type": "lz4",
-            "enable.idempotence": True,
-            "message.timeout.ms": int(self._timeout_seconds * 1000),
-            "log_level": 0,
-            "error_cb": self._faults.remember,
-        }
+        self._config = producer_config(settings, self._faults)
 
     def send_facts(
         self, facts: Iterable[Fact], on_delivered: Callable[[int], None] | None = None

@@ -272,6 +272,19 @@ class ViewSettings(Section):
     )
 
 
+class DoorSettings(Section):
+    """The door: a process that takes facts in over HTTP and from a folder."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(
+        default=8382, description="Port to listen on; 0 takes a free one and says which."
+    )
+    tokens_file: Path = Field(
+        default=Path(".slipwatch/tokens.json"),
+        description="Who may tell what over HTTP; `slipwatch door token` writes it, mode 0600.",
+    )
+
+
 class DeliverySettings(Section):
     """How notifications are delivered and when they are given up for a person to look at."""
 
@@ -330,6 +343,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     web: WebSettings = WebSettings()
     view: ViewSettings = ViewSettings()
+    door: DoorSettings = DoorSettings()
     delivery: DeliverySettings = DeliverySettings()
     sinks: SinkSettings = SinkSettings()
     log: LogSettings = LogSettings()

@@ -1,8 +1,9 @@
 """intake: reads facts wherever they lie, refuses what cannot be used, and sends each on.
 
 It keeps no state. A fact that names its line goes straight to that line's ledger; every other
-number in it is told to `links`, and a fact about a number goes there. A record that is no fact, or
-lacks what its kind needs, becomes a dead letter with its original bytes and the reason.
+number in it is told to `links`, and a fact about a number goes there. What a partner tells teaches
+no number anything before its line is known to be its own (`ownership`). A record that is no fact,
+or lacks what its kind needs, becomes a dead letter with its original bytes and the reason.
 """
 
 from __future__ import annotations
@@ -14,19 +15,17 @@ import msgspec
 
 from schemas import limits
 from schemas.codec import FactDecoder, Unsound, pack
-from schemas.facts import Fact, Family, Heartbeat, InventoryFact, OrderFact, stock_node_id
+from schemas.facts import Fact, Family, Heartbeat, InventoryFact, stock_node_id
+from schemas.partner_sources import partner_of
 from schemas.records import DeadLetter
-from schemas.references import LineTarget, Link, Target, find_only_line, references
-from schemas.shares import Worth
+from schemas.references import LineTarget, find_only_line, references
 from schemas.units import instant
 from streams.stages.keys import node_key, source_key
-from streams.stages.passing import LINE, NUMBER
+from streams.stages.passing import taught
 from streams.stages.rows import Row, RowKind, TickHeader, partition_of
 from streams.stages.stage import Outputs
 
 NAME = "intake"
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Raw(msgspec.Struct, frozen=True, gc=False):
@@ -96,31 +95,10 @@ def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:
         elif subject is not None:
             number = subject.number
             to_links[partition_of(number, partitions)].append(Row(number, RowKind.FACT, body))
+        if partner_of(fact.source) is not None:
+            continue  # It teaches once its line is known to be its own.
         for link in named.links:
-            to_links[partition_of(link.number, partitions)].append(_taught(fact, link))
-
-
-def _taught(fact: Fact, link: Link) -> Row:
-    """What the number is told: that it stands for the target, and what that is worth in it."""
-    target = _target(link.target)
-    if link.worth_minor is None:
-        return Row(link.number, RowKind.LINK, target.encode())
-    worth = Worth(
-        target,
-        fact.source,
-        fact.event_id,
-        fact.occurred_at,
-        fact.recorded_at,
-        link.worth_minor,
-        _currency(fact),
-        isinstance(fact, OrderFact),
-    )
-    return Row(link.number, RowKind.WORTH, _encode(worth))
-
-
-def _currency(fact: Fact) -> str:
-    """The currency beside an amount, which no fact that passed the checks lacks."""
-    return getattr(fact, "currency", None) or ""
+            to_links[partition_of(link.number, partitions)].append(taught(fact, link))
 
 
 def _nodes_of(fact: InventoryFact) -> list[str]:
@@ -128,13 +106,6 @@ def _nodes_of(fact: InventoryFact) -> list[str]:
     left also where it goes."""
     sites = [fact.site] if fact.kind != "transferred_out" else [fact.site, fact.to_site]
     return [node_key(stock_node_id(fact.item or "", site or "")) for site in sites]
-
-
-def _target(target: Target) -> str:
-    """A target as the links stage keeps it."""
-    if isinstance(target, LineTarget):
-        return LINE + target.line_id
-    return NUMBER + target.number
 
 
 def _dead_letter(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from alerts.evidence import earliest
 from alerts.lines import FeedState, LineSummary
 from alerts.rhythm import blind_at
 from alerts.settlement import is_settled
@@ -26,13 +27,15 @@ from schemas.facts import (
     ShipmentFact,
     stock_node_id,
 )
-from schemas.ledger import LINE_STATE_VERSION, LineFacts, decode_line, encode_line
+from schemas.ledger import LINE_STATE_VERSION, Aside, LineFacts, decode_line, encode_line
 from schemas.units import DAY_MS, UtcMillis
 from streams.stages.fold import fold
 from streams.stages.keys import PART_MARK, cells_of, is_node, is_source, part, source_key
 from streams.stages.legs import canonical
 from streams.stages.links import refuse
+from streams.stages.ownership import has_partners, next_due, refuse_all, set_aside
 from streams.stages.passing import said_by_numbers
+from streams.stages.room import Room
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.stock_ledger import keep_node, touch
@@ -123,20 +126,24 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
         return
     told = [row for row in rows if row.kind == RowKind.FACT]
     shares, conflicts = said_by_numbers(old, rows)
+    known = old.facts if not old.aside else (*old.facts, *[each.body for each in old.aside])
     if told:
-        facts = _merge(key, [unpack(body) for body in old.facts], old.facts, told, tick, out)
-        bodies = tuple(body for _, body in facts)
+        facts = _merge(key, [unpack(body) for body in known], known, told, tick, out)
     else:
-        facts = [(unpack(body), body) for body in old.facts]
-        bodies = old.facts
+        facts = [(unpack(body), body) for body in known]
+    aside: tuple[Aside, ...] = ()
+    if old.aside or has_partners(facts):
+        facts, aside = set_aside(key, old, facts, tick, out)
+    bodies = tuple([body for _, body in facts])
     if not bodies:
+        _wait(key, old, aside, store, tick)
         return
     summary = fold(key, [fact for fact, _ in facts], shares, conflicts)
     cells = cells_of(summary, tick.network)
     if (bodies, shares, conflicts, cells) != (old.facts, old.shares, old.conflicts, old.cells):
         _tell_cells(key, summary, cells, old.cells, tick, out)
-        known = frozenset(old.facts)
-        if known and any(_names_ends(fact) for fact, body in facts if body not in known):
+        counted = frozenset(old.facts)
+        if counted and any(_names_ends(fact) for fact, body in facts if body not in counted):
             before = fold(key, [unpack(body) for body in old.facts])
             for node in sorted(_nodes_of(before) - _nodes_of(summary)):
                 touch(node, tick, out)
@@ -147,11 +154,12 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     elif unsettled_at is not None:
         due = unsettled_at + tick.policy.settlement_days * DAY_MS
     if due is not None and due <= tick.at and not rows and tick.header.complete:
+        refuse_all(key, aside, True, tick, out)
         _leave(key, old, store, tick, out)
         return
     new = LineFacts(
         LINE_STATE_VERSION,
-        due,
+        earliest(due, next_due(aside, True, tick)),
         old.tick,
         bodies,
         cells,
@@ -160,8 +168,21 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
         unsettled_at,
         shares,
         conflicts,
+        aside,
     )
     if new != old:
+        store.put(key, encode_line(msgspec.structs.replace(new, tick=tick.n)))
+
+
+def _wait(
+    key: str, old: LineFacts, aside: tuple[Aside, ...], store: Store, tick: TickContext
+) -> None:
+    """Nobody who is believed has told anything of the line: it holds what waits for that."""
+    due = next_due(aside, False, tick)
+    new = LineFacts(LINE_STATE_VERSION, due, old.tick, aside=aside)
+    if not aside:
+        store.delete(key)
+    elif new != old:
         store.put(key, encode_line(msgspec.structs.replace(new, tick=tick.n)))
 
 
@@ -190,6 +211,7 @@ def _merge(
     come first, so that within a tick it is no matter which arrived first.
     """
     size_bytes = sum(map(len, bodies))
+    room = Room(zip(known, bodies, strict=True))
     by_event: dict[tuple[str, str], tuple[Fact, bytes]] = {
         (fact.source, fact.event_id): (fact, body) for fact, body in zip(known, bodies, strict=True)
     }
@@ -205,9 +227,13 @@ def _merge(
             full = f"{key} already has {limits.FACTS_PER_LINE_MAX} facts"
         elif size_bytes + more_bytes > limits.FACT_BYTES_PER_LINE_MAX:
             full = f"{key} already has {size_bytes} bytes of facts, and no room for more"
+        elif before is None:
+            full = room.lack(key, fact.source, row.body)
         if full:
             refuse(key, row.body, "line_full", full, tick, out)
             continue
+        if before is None:
+            room.take(fact.source, row.body)
         size_bytes += more_bytes
         by_event[event] = (fact, row.body)
     return sorted(by_event.values(), key=lambda pair: canonical(pair[0]))

@@ -13,17 +13,20 @@ lines, and the conflict of a number that can stand for one line only and is tied
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from schemas import limits
 from schemas.codec import unpack
+from schemas.facts import Fact
+from schemas.partner_sources import PARTNER_BYTES
 from schemas.records import DeadLetter, Unlinked, WaitingFacts
 from schemas.references import is_payment
 from schemas.shares import Share, Worth, joined
 from schemas.units import DAY_MS, UtcMillis, instant
 from streams.stages.passing import LINE, NUMBER, as_passed, conflict_of, shares_told
+from streams.stages.room import Room
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.store import Store
@@ -130,6 +133,7 @@ def _join(
     targets = set(old.targets)
     facts = set(old.facts)
     target_chars, fact_bytes = sum(map(len, targets)), sum(map(len, facts))
+    room = Room(_of_partners(facts))
     for row in rows:
         if row.kind in {RowKind.LINK, RowKind.WORTH}:
             worth = _decode_worth(row.body) if row.kind == RowKind.WORTH else None
@@ -150,6 +154,9 @@ def _join(
                 full = f"{key} already has {limits.FACTS_PER_NUMBER_MAX} facts"
             elif fact_bytes + len(row.body) > limits.FACT_BYTES_PER_NUMBER_MAX:
                 full = f"{key} already has {fact_bytes} bytes of facts, and no room for more"
+            for fact, body in _of_partners((row.body,)):
+                full = full or room.lack(key, fact.source, body)
+                room.take(fact.source, body)
             if full:
                 refuse(key, row.body, "number_full", full, tick, out)
                 continue
@@ -157,6 +164,13 @@ def _join(
             fact_bytes += len(row.body)
     targets.discard(NUMBER + key)
     return tuple(sorted(targets)), tuple(sorted(facts))
+
+
+def _of_partners(bodies: Iterable[bytes]) -> Iterator[tuple[Fact, bytes]]:
+    """The facts of partners, unpacked; nearly all others are passed over without that."""
+    for body in bodies:
+        if PARTNER_BYTES in body:
+            yield unpack(body), body
 
 
 def _weigh(

@@ -1,5 +1,5 @@
-"""What a number tells its targets beside the facts themselves: how a fact reads once it has passed
-the number, the shares by which amounts are shared, and conflicts.
+"""What a fact teaches a number, and what a number tells its targets beside the facts themselves:
+how a fact reads once it has passed the number, the shares by which amounts are shared, conflicts.
 
 All of it is a function of what the number stands for and what was told of it, never of what came
 first: a number tells each target the difference between what it would say now and what it would
@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from schemas.codec import pack, unpack
-from schemas.facts import Fact, PaymentFact, ShipmentFact, split_line_id
+from schemas.facts import Fact, OrderFact, PaymentFact, ShipmentFact, split_line_id
 from schemas.ledger import LineFacts
-from schemas.references import is_payment, is_supplier_line
+from schemas.references import LineTarget, Link, Target, is_payment, is_supplier_line
 from schemas.shares import Conflict, Share, Worth, shares_of
 from streams.stages.rows import Row, RowKind
 
@@ -59,6 +59,31 @@ def _named(target: str) -> dict[str, str]:
     if is_line:
         return {"supplier_ref": supplier_ref, "supplier_line": line}
     return {"supplier_ref": reference}
+
+
+def taught(fact: Fact, link: Link) -> Row:
+    """What the number is told: that it stands for the target, and what that is worth in it."""
+    target = _target(link.target)
+    if link.worth_minor is None:
+        return Row(link.number, RowKind.LINK, target.encode())
+    worth = Worth(
+        target,
+        fact.source,
+        fact.event_id,
+        fact.occurred_at,
+        fact.recorded_at,
+        link.worth_minor,
+        getattr(fact, "currency", None) or "",
+        isinstance(fact, OrderFact),
+    )
+    return Row(link.number, RowKind.WORTH, _encode(worth))
+
+
+def _target(target: Target) -> str:
+    """A target as the links stage keeps it."""
+    if isinstance(target, LineTarget):
+        return LINE + target.line_id
+    return NUMBER + target.number
 
 
 def shares_told(
@@ -123,5 +148,6 @@ def said_by_numbers(
     )
 
 
+_encode = msgspec.msgpack.Encoder().encode
 _decode_share = msgspec.msgpack.Decoder(Share).decode
 _decode_conflict = msgspec.msgpack.Decoder(Conflict).decode

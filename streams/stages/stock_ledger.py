@@ -25,6 +25,7 @@ from schemas.units import DAY_MS, Day, UtcMillis, calendar_date
 from streams.stages.balances import Opening, day_of, fold_node, settle
 from streams.stages.keys import cell_of_node, node_key, node_of, part
 from streams.stages.links import refuse
+from streams.stages.ownership import owns_sites, refuse_stock
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.store import Store
@@ -116,6 +117,9 @@ def _merge(
         sizes[day_of(fact)] = sizes.get(day_of(fact), 0) + len(body)
     for row in sorted(rows, key=lambda row: row.body):
         fact = _stock_fact(row.body)
+        if not owns_sites(fact, tick.network):
+            refuse_stock(node_of(key), fact, row.body, tick, out)
+            continue
         before = facts.get(_event(fact))
         if before is not None and (fact.recorded_at, row.body) >= (
             before[0].recorded_at,

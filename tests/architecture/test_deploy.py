@@ -12,13 +12,15 @@ import pytest
 import yaml
 
 from console.metrics import METRICS as STATUS_METRICS
-from streams.metrics import METRICS, Kind
+from streams.metrics import DOOR_METRICS, Kind
+from streams.metrics import METRICS as WORKER_METRICS
 from tests.architecture.test_commands import misunderstood
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "slipwatch.rules.yaml"
 DASHBOARD: Any = json.loads((ROOT / "deploy/grafana/slipwatch.json").read_text(encoding="utf-8"))
 RUNBOOKS = ROOT / "docs" / "runbooks" / "system"
+METRICS = (*WORKER_METRICS, *DOOR_METRICS)
 LABELS = {spec.name: set(spec.labels) for spec in METRICS} | {
     spec.name: set(spec.labels) for spec in STATUS_METRICS
 }

@@ -27,19 +27,19 @@ HOMES: dict[str, tuple[str, ...]] = {
         "streams/owed_log.py",
         "streams/sending.py",
     ),
-    "fastapi": ("console/",),
+    "fastapi": ("console/", "streams/door/"),
     "fastavro": ("schemas/",),
     "faust": ("streams/app/", "streams/clients.py"),
     "mode": ("streams/app/",),
     "networkx": ("topology/graph.py",),
     "polars": ("schemas/",),
-    "prometheus_client": ("streams/app/", "streams/metrics.py"),
+    "prometheus_client": ("streams/app/", "streams/door/", "streams/metrics.py"),
     "pydantic_settings": ("streams/config.py", "streams/settings.py"),
     "rich": ("streams/cli/", "streams/demo/"),
     "sqlalchemy": ("console/",),
     "standardwebhooks": ("alerts/sinks/",),
     "structlog": ("alerts/sinks/", "console/", "streams/"),
-    "uvicorn": ("console/",),
+    "uvicorn": ("console/", "streams/door/"),
 }
 FOR_ALL = frozenset({"msgspec", "pydantic", "yaml"})
 # Brought and documented by another, as a part of it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from tests.fuzz import facts, files, inside, web, wire
+from tests.fuzz import facts, files, inside, partners, web, wire
 from tests.fuzz.door import Door
 
 DOORS: tuple[Door, ...] = (
@@ -178,6 +178,25 @@ DOORS: tuple[Door, ...] = (
         place=web.WEBHOOK_PLACE,
         weight=60,
         input_bytes_max=1_000,
+    ),
+    Door(
+        name="facts",
+        says="the body of POST /facts: JSON, or CloudEvents in each of their modes",
+        loaders=("streams.door.statements:read_statements", "streams.door.statements:fact_of"),
+        enter=partners.enter_facts,
+        seeds=partners.facts_seeds,
+        place=partners.FACTS_PLACE,
+        weight=80,
+    ),
+    Door(
+        name="tokens",
+        says="the file that says who may tell what over HTTP",
+        loaders=("streams.door.tokens:read_tokens", "streams.door.tokens:load_tokens"),
+        enter=partners.enter_tokens,
+        seeds=partners.tokens_seeds,
+        place=partners.TOKENS_PLACE,
+        weight=60,
+        input_bytes_max=2_000,
     ),
     Door(
         name="engine",

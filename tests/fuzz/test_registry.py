@@ -23,6 +23,7 @@ BEHIND: dict[str, str] = {
     "alerts.document:parsed": "policy: read_policy is the way in",
     "streams.replay.mapping_file:load_mapping": "mapping: reads the file for read_mapping",
     "streams.engine.control:read_tick": "control: every tick",
+    "schemas.json_facts:parse_json": "facts: the body of a request",
     "console.reading:read_record": "view: bodies that it took itself",
 }
 

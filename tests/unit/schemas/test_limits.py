@@ -51,6 +51,17 @@ ELSEWHERE: dict[str, str] = {
         "tests/unit/engine/test_stock_limits.py",
     ),
     "PROMISE_SOURCES_MAX": "tests/unit/alerts/test_promise_offer.py",
+    **dict.fromkeys(
+        ("PARTNER_FACTS_MAX", "PARTNER_FACT_BYTES_MAX"), "tests/unit/engine/test_ownership.py"
+    ),
+    **dict.fromkeys(
+        ("DOOR_BODY_BYTES_MAX", "DOOR_BATCH_FACTS_MAX", "DOOR_AHEAD_SECONDS_MAX"),
+        "tests/unit/door/test_statements.py",
+    ),
+    **dict.fromkeys(
+        ("DOOR_REQUESTS_MAX", "DOOR_BODY_SECONDS_MAX"), "tests/integration/test_door.py"
+    ),
+    "TOKEN_FILE_BYTES_MAX": "tests/unit/door/test_tokens.py",
     "CONSEQUENCES_LISTED": "tests/property/test_alerts_incidents.py",
     **dict.fromkeys(
         (name for name in NAMES if name.startswith(("CSV_", "MAPPING_", "POINTER_"))),

@@ -1,0 +1,190 @@
+"""`slipwatch door`: facts come in without Kafka; who may tell them is said by tokens."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from schemas.limits import REFERENCE_LENGTH_MAX
+from schemas.partner_sources import PARTNER_MARK, partner_of, partner_source
+from streams.cli.display import print_table
+from streams.cli.session import (
+    Refused,
+    Session,
+    finish,
+    json_option,
+    pass_session,
+    print_json,
+)
+from streams.exits import Exit
+
+
+@click.group()
+def door() -> None:
+    """Take facts in over HTTP, and say who may tell them.
+
+    \b
+    Examples:
+      slipwatch door token add acme-1 --party ACME
+      slipwatch door run
+    """
+
+
+@door.command("run")
+@pass_session
+def run(session: Session) -> None:
+    """Run the door: POST /facts takes facts, each answered accepted or refused.
+
+    It speaks plain HTTP: put a proxy with TLS before it that lets only /facts through. Any number
+    may run beside each other.
+
+    \b
+    Examples:
+      slipwatch door run
+      SLIPWATCH_DOOR__PORT=0 slipwatch door run
+    """
+    from streams.door.server import DoorError, run_door
+    from streams.door.tokens import Tokens, TokensRefused, load_tokens
+    from streams.engine.clock import WallClock
+    from streams.sending import OpenSender
+
+    settings = session.settings
+    session.start_logs()
+    path = settings.door.tokens_file
+    try:
+        load_tokens(path)
+    except OSError as error:
+        text = f"{path}: {error.strerror}; make one: slipwatch door token add"
+        raise Refused(text, Exit.CONFIGURATION) from error
+    except TokensRefused as error:
+        raise Refused(str(error), Exit.CONFIGURATION) from error
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def announce(port: int) -> None:
+        click.echo(f"slipwatch door listens on http://{settings.door.host}:{port}")
+
+    try:
+        run_door(
+            Tokens(path),
+            OpenSender(settings),
+            WallClock().now,
+            (settings.door.host, settings.door.port),
+            ready=announce,
+            stop=stop,
+        )
+    except DoorError as error:
+        raise Refused(str(error), Exit.CONFIGURATION) from error
+
+
+@door.group("token")
+def token() -> None:
+    """Make, list and remove tokens.
+
+    A token stands for one source of facts. With --party it is the party's own: what it tells counts
+    only of lines that the party buys, supplies or carries. To change a token, add a second one,
+    hand it over, and remove the first.
+
+    \b
+    Examples:
+      slipwatch door token add acme-1 --party ACME
+      slipwatch door token list
+      slipwatch door token remove acme-1
+    """
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--party", help="The party whose token it is.")
+@click.option("--source", help="For a system of our own: the source of its facts.")
+@json_option
+@pass_session
+def add(session: Session, name: str, party: str | None, source: str | None, as_json: bool) -> None:
+    """Make the token NAME and show it, once: only its hash is kept.
+
+    \b
+    Examples:
+      slipwatch door token add acme-1 --party ACME
+      slipwatch door token add wms --source wms-oslo
+    """
+    from streams.door.tokens import TokensRefused, add_token
+
+    if (party is None) == (source is None):
+        raise click.UsageError("give one of --party and --source")
+    told_by = partner_source(party) if party is not None else source or ""
+    if source is not None and (not source or source.startswith(PARTNER_MARK)):
+        raise click.BadParameter(
+            f"{source!r} is no source of our own; a party's token is made with --party",
+            param_hint="--source",
+        )
+    if party is not None and ("/" in party or not party.strip()):
+        raise click.BadParameter(f"{party!r} is no id of a party", param_hint="--party")
+    if len(told_by) > REFERENCE_LENGTH_MAX:
+        raise click.BadParameter(f"longer than {REFERENCE_LENGTH_MAX} characters")
+    try:
+        made = add_token(session.settings.door.tokens_file, name, told_by)
+    except (TokensRefused, OSError) as error:
+        raise Refused(str(error), Exit.FINDINGS) from error
+    if as_json:
+        print_json({"name": name, "source": told_by, "token": made})
+        return
+    click.echo(f"{made}\n\nIt is shown this once, and stands for the source {told_by}. Try it:\n")
+    click.echo(
+        f"  curl -H 'Authorization: Bearer {made}' -H 'Content-Type: application/json' \\\n"
+        "    --data @facts.json https://YOUR-DOOR/facts"
+    )
+
+
+@token.command("list")
+@json_option
+@pass_session
+def list_tokens(session: Session, as_json: bool) -> None:
+    """List the tokens: their names, and whom each stands for."""
+    from streams.door.tokens import TokensRefused, load_tokens
+
+    path = session.settings.door.tokens_file
+    try:
+        tokens = load_tokens(path) if path.exists() else ()
+    except (TokensRefused, OSError) as error:
+        raise Refused(str(error), Exit.CONFIGURATION) from error
+    if as_json:
+        print_json(
+            {
+                "tokens": [
+                    {"name": each.name, "source": each.source, "party": partner_of(each.source)}
+                    for each in tokens
+                ]
+            }
+        )
+        return
+    print_table(
+        ("token", "source", "party"),
+        ((each.name, each.source, partner_of(each.source) or "") for each in tokens),
+    )
+
+
+@token.command("remove")
+@click.argument("name")
+@json_option
+@pass_session
+def remove(session: Session, name: str, as_json: bool) -> None:
+    """Remove the token NAME: from the next request on it is nobody's.
+
+    \b
+    Examples:
+      slipwatch door token remove acme-1
+    """
+    from streams.door.tokens import TokensRefused, remove_token
+
+    try:
+        gone = remove_token(session.settings.door.tokens_file, name)
+    except (TokensRefused, OSError) as error:
+        raise Refused(str(error), Exit.FINDINGS) from error
+    if as_json:
+        print_json({"name": gone.name, "source": gone.source, "removed": True})
+    else:
+        click.echo(f"{gone.name} is removed; it stood for {gone.source}.")
+    finish(Exit.OK)

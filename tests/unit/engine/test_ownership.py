@@ -1,0 +1,238 @@
+"""What comes in by partners' doors: it counts of their own lines, and of no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from alerts.policy import DEFAULT
+from schemas import limits
+from schemas.codec import unpack
+from schemas.facts import Fact, InventoryFact, OrderFact, ShipmentFact
+from schemas.ledger import LineFacts, decode_line
+from schemas.partner_sources import partner_source
+from schemas.records import DeadLetter, OrderStatus, Unlinked, decode
+from schemas.stock_records import StockStatus
+from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
+from streams.engine.local import LocalEngine
+from tests.scenario import START, START_DAY, Chain, network
+
+AT = START + DAY_MS
+LINE = "ACME/PO-1#10"
+OWN_DAYS = DEFAULT.ownership_days
+
+
+def said(event: str, party: str, kind: str, at: UtcMillis = AT, **more: Any) -> OrderFact:
+    """A partner tells something of the line."""
+    values = {"order_ref": "ACME/PO-1", "line": "10", **more}
+    return OrderFact(event, partner_source(party), kind, at, at, **values)
+
+
+def shipped(event: str, party: str, kind: str, at: UtcMillis = AT, **more: Any) -> ShipmentFact:
+    return ShipmentFact(event, partner_source(party), kind, at, at, **more)
+
+
+def confirmed(event: str, party: str, days: int = 9, **more: Any) -> OrderFact:
+    return said(event, party, "confirmed", promised_on=START_DAY + days, **more)
+
+
+def ran(*ticks: Sequence[Fact], later_days: int = 0) -> LocalEngine:
+    """The facts, tick by tick an hour apart, and then a tick so many days later."""
+    engine = LocalEngine(network(), partitions=2)
+    at = AT
+    for facts in ticks:
+        for fact in facts:
+            engine.send(fact)
+        engine.tick(at)
+        at += HOUR_MS
+    if later_days:
+        engine.tick(at + later_days * DAY_MS)
+    return engine
+
+
+def line(engine: LocalEngine, line_id: str = LINE) -> LineFacts:
+    return decode_line(bytes(engine.latest("lines")[line_id.encode()]))
+
+
+def counted(engine: LocalEngine, line_id: str = LINE) -> set[str]:
+    return {unpack(body).event_id for body in line(engine, line_id).facts}
+
+
+def waiting(engine: LocalEngine, line_id: str = LINE) -> set[str]:
+    return {unpack(each.body).event_id for each in line(engine, line_id).aside}
+
+
+def letters(engine: LocalEngine) -> list[tuple[str | None, str, str]]:
+    found = [decode(bytes(out.value or b""), DeadLetter) for out in engine.outputs("dead-letters")]
+    return sorted((each.event_id, each.reason, each.error) for each in found)
+
+
+def status(engine: LocalEngine, line_id: str = LINE) -> OrderStatus:
+    return decode(bytes(engine.latest("order-status")[line_id.encode()]), OrderStatus)
+
+
+def placed(order: str = "PO-1") -> Fact:
+    return Chain().placed(order, AT)
+
+
+@pytest.mark.parametrize("first", ["line", "partner"])
+def test_the_supplier_of_a_line_confirms_it_whoever_speaks_first(first: str) -> None:
+    answer = confirmed("p1", "SUP")
+    order = [[placed()], [answer]] if first == "line" else [[answer], [placed()]]
+    engine = ran(*order)
+    assert counted(engine) == {"e00001", "p1"}
+    assert not waiting(engine)
+    assert status(engine).last_confirmed is not None
+
+
+def test_what_another_says_of_the_line_changes_nothing_and_ends_in_the_dead_letters() -> None:
+    alone = ran([placed()])
+    engine = ran([placed()], [confirmed("p1", "RIVAL")])
+    assert counted(engine) == {"e00001"}
+    assert waiting(engine) == {"p1"}
+    assert not letters(engine)
+    left = engine.latest("order-status")[LINE.encode()]
+    assert msgspec.json.decode(left) == msgspec.json.decode(
+        alone.latest("order-status")[LINE.encode()]
+    )
+    engine.tick(AT + HOUR_MS + OWN_DAYS * DAY_MS)
+    assert letters(engine) == [
+        ("p1", "not_own_line", f"RIVAL tells 'confirmed' of {LINE}, and is not its supplier")
+    ]
+    assert not waiting(engine)
+
+
+def test_a_party_of_the_line_says_only_what_its_role_says() -> None:
+    engine = ran(
+        [placed()],
+        [
+            said("p1", "SUP", "changed", quantity=QUANTITY_ONE, unit="EA"),
+            said("p2", "SUP", "cancelled"),
+            confirmed("p3", "ACME"),
+            said("p4", "ACME", "changed", quantity=7 * QUANTITY_ONE, unit="EA"),
+        ],
+    )
+    assert counted(engine) == {"e00001", "p4"}
+    assert waiting(engine) == {"p1", "p2", "p3"}
+
+
+def test_the_buyer_needs_nobody_to_place_its_order() -> None:
+    engine = ran([said("p1", "ACME", "placed", item="BOLT", quantity=QUANTITY_ONE, unit="EA",
+                       supplier="SUP", ship_from="LYON", ship_to="OSLO"),
+                  confirmed("p2", "SUP")])  # fmt: skip
+    assert counted(engine) == {"p1", "p2"}
+    assert status(engine).supplier == "SUP"
+
+
+def test_an_order_in_anothers_name_is_not_believed() -> None:
+    engine = ran(
+        [said("p1", "RIVAL", "placed", item="BOLT", quantity=QUANTITY_ONE, unit="EA",
+              buyer="RIVAL", supplier="RIVAL")],
+    )  # fmt: skip
+    assert not counted(engine)
+    assert waiting(engine) == {"p1"}
+    assert LINE.encode() not in engine.latest("order-status")
+    unlinked = decode(bytes(engine.latest("unlinked")[LINE.encode()]), Unlinked)
+    assert (unlinked.waiting, unlinked.sources) == (1, ("partner:RIVAL",))
+    engine.tick(AT + HOUR_MS + DEFAULT.link_retention_days * DAY_MS)
+    assert [(event, reason) for event, reason, _ in letters(engine)] == [("p1", "unlinked")]
+    assert LINE.encode() not in engine.latest("lines")
+    assert LINE.encode() not in engine.latest("unlinked")
+
+
+def test_a_carrier_that_the_supplier_names_may_speak_before_it_is_named() -> None:
+    eta = shipped("p1", "CARGO", "eta", order_ref="ACME/PO-1", line="10", eta_on=START_DAY + 12)
+    packed = shipped("p2", "SUP", "packed", order_ref="ACME/PO-1", line="10", carrier="CARGO",
+                     shipment_ref="SUP/S-1", quantity=QUANTITY_ONE, unit="EA")  # fmt: skip
+    assert counted(ran([eta], [packed], [placed()])) == {"e00001", "p1", "p2"}
+    assert waiting(ran([eta], [placed()])) == {"p1"}
+
+
+def test_numbers_learn_from_a_partner_only_once_the_line_is_its_own() -> None:
+    """A rival ties a shipment to the line: what the carrier tells of it must not reach the line."""
+    chain = Chain()
+    moved = chain.moved("eta", "S-9", AT, eta_at=START + 30 * DAY_MS)
+    tie = {"order_ref": "ACME/PO-1", "line": "10", "shipment_ref": "SUP/S-9"}
+    packed = shipped("p1", "RIVAL", "packed", quantity=QUANTITY_ONE, unit="EA", **tie)
+    foreign = ran([placed()], [packed], [moved])
+    assert counted(foreign) == {"e00001"}
+    own = msgspec.structs.replace(packed, source=partner_source("SUP"))
+    assert counted(ran([own], [moved], [placed()])) >= {"p1", "e00001"}
+    assert status(ran([own], [moved], [placed()])).expected is not None
+
+
+def test_a_partner_explains_its_own_numbers_and_no_others() -> None:
+    """The supplier ties the payment of a bank to its line; the payment then stood for two lines."""
+    engine = ran(
+        [placed()],
+        [shipped("p1", "SUP", "packed", order_ref="ACME/PO-1", line="10", carrier="CARGO",
+                 shipment_ref="OTHER/S-1", quantity=QUANTITY_ONE, unit="EA")],
+    )  # fmt: skip
+    assert counted(engine) == {"e00001", "p1"}
+    assert b"shipment:OTHER/S-1" not in engine.latest("links-state")
+    tied = ran(
+        [placed()],
+        [shipped("p1", "SUP", "packed", order_ref="ACME/PO-1", line="10", carrier="CARGO",
+                 shipment_ref="SUP/S-1", quantity=QUANTITY_ONE, unit="EA")],
+    )  # fmt: skip
+    assert b"shipment:SUP/S-1" in tied.latest("links-state")
+
+
+def test_a_partner_fills_its_share_of_a_line_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PARTNER_FACTS_MAX", 3)
+    flood = [confirmed(f"p{n}", "RIVAL", 5 + n) for n in range(4)]
+    engine = ran([placed()], flood[:3])
+    assert not letters(engine)
+    engine = ran([placed()], flood)
+    assert [reason for _, reason, _ in letters(engine)] == ["line_full"]
+    assert len(waiting(engine)) == 3
+
+
+def test_a_partner_has_so_many_bytes_of_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [
+        shipped(f"p{n}", "CARGO", "departed", shipment_ref="SUP/S-1", reason="x" * 1000)
+        for n in range(3)
+    ]
+    size = sum(len(msgspec.msgpack.encode(fact)) for fact in told)
+    monkeypatch.setattr(limits, "PARTNER_FACT_BYTES_MAX", size)
+    assert not letters(ran(told))
+    monkeypatch.setattr(limits, "PARTNER_FACT_BYTES_MAX", size - 1)
+    assert [reason for _, reason, _ in letters(ran(told))] == ["number_full"]
+
+
+@pytest.mark.parametrize(("party", "reasons"), [("SUP", []), ("ACME", ["not_own_site"])])
+def test_stock_is_told_by_who_owns_the_site(party: str, reasons: list[str]) -> None:
+    count = InventoryFact("p1", partner_source(party), "counted", AT, AT, "BOLT", "LYON",
+                          quantity=5 * QUANTITY_ONE, unit="EA")  # fmt: skip
+    engine = ran([count])
+    assert [reason for _, reason, _ in letters(engine)] == reasons
+    known = engine.latest("stock-status").get(b"BOLT@LYON")
+    told = known is not None and decode(bytes(known), StockStatus).on_hand is not None
+    assert told is (not reasons)
+
+
+@pytest.mark.parametrize("told_at", [START - 3_000 * DAY_MS, START + 3_000 * DAY_MS])
+def test_a_stale_or_future_claim_of_time_changes_nothing_that_it_should_not(
+    told_at: UtcMillis,
+) -> None:
+    """Whatever a rival claims about the time, the line stands as it stood; and no wait ends."""
+    claim = msgspec.structs.replace(
+        confirmed("p1", "RIVAL"), occurred_at=told_at, recorded_at=told_at
+    )
+    alone, engine = ran([placed()], []), ran([placed()], [claim])
+    assert status(engine) == status(alone)
+    assert waiting(engine) == {"p1"}
+    assert not letters(engine)
+
+
+def test_a_line_that_leaves_refuses_what_waits_at_it() -> None:
+    engine = ran([placed()], [said("p1", "ACME", "cancelled")])
+    engine.send(confirmed("p2", "RIVAL"))
+    horizon = DEFAULT.lateness_horizon_days
+    engine.tick(AT + HOUR_MS + (horizon * 24 - 1) * HOUR_MS)
+    engine.tick(AT + HOUR_MS + (horizon + 1) * DAY_MS)
+    assert [(event, reason) for event, reason, _ in letters(engine)] == [("p2", "not_own_line")]
+    assert line(engine).left_at is not None
