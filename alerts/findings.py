@@ -175,6 +175,9 @@ BLIND_FEED = "blind_feed"
 DISABLED = "disabled"
 """Silent because the policy turns the rule off here."""
 
+ENDED = "ended"
+"""Silent because nothing more is expected of the line."""
+
 
 NETWORK_SOURCE = "network: "
 POLICY_SOURCE = "policy: "

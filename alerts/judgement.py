@@ -15,6 +15,7 @@ from alerts.evidence import blind
 from alerts.findings import (
     BLIND_FEED,
     DISABLED,
+    ENDED,
     HELD_BACK,
     Aspect,
     Blind,
@@ -25,13 +26,13 @@ from alerts.findings import (
     Silence,
 )
 from alerts.lines import FeedState, LineSummary
+from alerts.plain_verdicts import PLAIN_VERDICTS
 from alerts.policy import Policy, Scope
 from alerts.rhythm import blind_at, rhythm_of
 from alerts.rules import (
     FEED_BLIND,
     LATE_TO_SHIP,
     LINE_RULES,
-    RULES,
     UNCONFIRMED,
     FeedView,
     Rule,
@@ -46,7 +47,7 @@ from schemas.units import HOUR_MS, Quantity, UtcMillis
 from topology.model import Quantile
 from topology.network import Network
 
-_ENDED = tuple(RuleVerdict(rule.name, Outcome.SILENT, "ended") for rule in LINE_RULES)
+_ENDED = tuple(PLAIN_VERDICTS[rule.name, ENDED] for rule in LINE_RULES)
 
 
 def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
@@ -132,13 +133,6 @@ def _verdicts(
     return tuple(verdicts), waits
 
 
-_PLAIN = {
-    (rule.name, reason): RuleVerdict(rule.name, Outcome.SILENT, reason)
-    for rule in RULES
-    for reason in rule.says
-}
-
-
 def silence_of(rule: str, answer: Silence) -> RuleVerdict:
     """The verdict of a rule that does not fire."""
     threshold, at = answer.threshold, answer.next_fire_at
@@ -147,7 +141,7 @@ def silence_of(rule: str, answer: Silence) -> RuleVerdict:
             rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source, at
         )
     if answer.value is None and answer.reason != HELD_BACK:
-        return _PLAIN[rule, answer.reason]
+        return PLAIN_VERDICTS[rule, answer.reason]
     return RuleVerdict(rule, Outcome.SILENT, answer.reason, answer.value, None, "", at, answer.feed)
 
 

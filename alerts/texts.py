@@ -14,6 +14,7 @@ from alerts.findings import (
     AWAITING_FEED,
     BLIND_FEED,
     DISABLED,
+    ENDED,
     HELD_BACK,
     NETWORK_SOURCE,
     POLICY_SOURCE,
@@ -37,7 +38,7 @@ _COMMON_SAYS = {
     HELD_BACK: "Facts that may matter hide behind an unfinished transaction of a sender.",
     BLIND_FEED: "{feed}, which should tell, has been silent since {value}.",
     DISABLED: "The policy turns this rule off here.",
-    "ended": "Nothing more is expected of the line.",
+    ENDED: "Nothing more is expected of the line.",
 }
 
 

@@ -19,6 +19,7 @@ from alerts.context import Judgement, LineContext
 from alerts.findings import Finding, RuleVerdict
 from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState, LineSummary
+from alerts.plain_verdicts import StoredVerdict, restored, stored
 from alerts.status import feed_verdict_records, status_record, verdict_records
 from schemas.records import encode
 from schemas.units import UtcMillis
@@ -36,7 +37,7 @@ from streams.stages.statements import (
 )
 from streams.stages.store import Store
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -56,7 +57,7 @@ class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     due: UtcMillis | None
     summary: bytes
     judged: bool
-    verdicts: tuple[RuleVerdict, ...] = ()
+    verdicts: tuple[StoredVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     status: bytes = b""
     feeds: tuple[str, ...] = ()
@@ -271,7 +272,7 @@ class Cells:
             nodes = self._nodes.touch(key, cell, line, tick.network)
             store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False, nodes=nodes)))
             return
-        before = old.verdicts if old is not None else ()
+        before = restored(old.verdicts) if old is not None else ()
         context = LineContext(
             line,
             tick.network,
@@ -302,7 +303,7 @@ class Cells:
                     max(due, tick.at + 1) if due is not None else None,
                     body,
                     True,
-                    judgement.verdicts,
+                    stored(judgement.verdicts),
                     judgement.findings,
                     status,
                     judgement.feeds,
@@ -321,7 +322,7 @@ class Cells:
         old = _decode_line(held) if held is not None else None
         node = node_of(split_part(key)[1])
         body = old.summary if old is not None else b""
-        verdicts = old.verdicts if old is not None else ()
+        verdicts = restored(old.verdicts) if old is not None else ()
         stated = old.findings if old is not None else ()
         gone = False
         for row in rows:
@@ -353,7 +354,7 @@ class Cells:
                     max(due, tick.at + 1) if due is not None else None,
                     body,
                     True,
-                    judgement.verdicts,
+                    stored(judgement.verdicts),
                     judgement.findings,
                     status,
                     judgement.feeds,
