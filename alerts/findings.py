@@ -144,7 +144,7 @@ class RuleVerdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
     their units are the rule's. `source` names the parameter that the threshold comes from, with the
     override if there is one, or a lane; without the version of the policy, so that a new version
     that changes nothing here changes no verdict. `feed` is the source that it waits for, or that is
-    blind.
+    blind. `number` is that of a verdict without figures, 0 for any other (`alerts.plain_verdicts`).
     """
 
     rule: str
@@ -156,6 +156,7 @@ class RuleVerdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
     next_fire_at: UtcMillis | None = None
     feed: str = ""
     finding: Finding | None = None
+    number: int = 0
 
     @property
     def cause(self) -> str | None:

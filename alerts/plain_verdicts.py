@@ -15,13 +15,6 @@ from alerts.findings import ENDED, RuleVerdict
 from alerts.rules import RULES
 from schemas.records import Outcome
 
-PLAIN_VERDICTS: Final[dict[tuple[str, str], RuleVerdict]] = {
-    (rule.name, reason): RuleVerdict(rule.name, Outcome.SILENT, reason)
-    for rule in RULES
-    for reason in (*rule.says, ENDED)
-}
-"""By rule and reason. There is no other object equal to one of these but what older state held."""
-
 StoredVerdict: TypeAlias = int | RuleVerdict
 """A verdict in state: the number of a plain one, else all of it."""
 
@@ -31,14 +24,24 @@ def number_of(rule: str, reason: str) -> int:
     return crc32(f"{rule}:{reason}".encode())
 
 
-_BY_NUMBER: Final = {number_of(*names): each for names, each in PLAIN_VERDICTS.items()}
-_NUMBERS: Final = {id(each): number for number, each in _BY_NUMBER.items()}
+PLAIN_VERDICTS: Final[dict[tuple[str, str], RuleVerdict]] = {
+    (rule.name, reason): RuleVerdict(
+        rule.name, Outcome.SILENT, reason, number=number_of(rule.name, reason)
+    )
+    for rule in RULES
+    for reason in (*rule.says, ENDED)
+}
+"""By rule and reason."""
+
+_BY_NUMBER: Final = {each.number: each for each in PLAIN_VERDICTS.values()}
+_BY_WORDS: Final = {
+    RuleVerdict(each.rule, each.outcome, each.reason): each for each in PLAIN_VERDICTS.values()
+}
 
 
 def stored(verdicts: Iterable[RuleVerdict]) -> tuple[StoredVerdict, ...]:
-    """The verdicts as state keeps them; plain ones are found by identity, not compared."""
-    numbers = _NUMBERS
-    return tuple([numbers.get(id(each), each) for each in verdicts])
+    """The verdicts as state keeps them."""
+    return tuple([each.number or each for each in verdicts])
 
 
 def restored(verdicts: Iterable[StoredVerdict]) -> tuple[RuleVerdict, ...]:
@@ -52,3 +55,8 @@ def restored(verdicts: Iterable[StoredVerdict]) -> tuple[RuleVerdict, ...]:
             if (verdict := known.get(each) if isinstance(each, int) else each) is not None
         ]
     )
+
+
+def recognised(verdicts: Iterable[StoredVerdict]) -> tuple[RuleVerdict, ...]:
+    """The verdicts of state from before they had numbers, when all were kept whole."""
+    return tuple([_BY_WORDS.get(each, each) for each in restored(verdicts)])

@@ -19,7 +19,7 @@ from alerts.context import Judgement, LineContext
 from alerts.findings import Finding, RuleVerdict
 from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState, LineSummary
-from alerts.plain_verdicts import StoredVerdict, restored, stored
+from alerts.plain_verdicts import StoredVerdict, recognised, restored, stored
 from alerts.status import feed_verdict_records, status_record, verdict_records
 from schemas.records import encode
 from schemas.units import UtcMillis
@@ -38,6 +38,9 @@ from streams.stages.statements import (
 from streams.stages.store import Store
 
 STATE_VERSION = 2
+
+NUMBERED = 2
+"""The first version whose plain verdicts are numbers."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -74,7 +77,7 @@ class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     due: UtcMillis | None
     feed: FeedState
     judges: bool
-    verdicts: tuple[RuleVerdict, ...] = ()
+    verdicts: tuple[StoredVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -223,7 +226,7 @@ class Cells:
             store.put(key, _encode(CellFeed(STATE_VERSION, None, feed, judges)))
             self._feeds[feed.source] = feed
             return
-        before = old.verdicts if old is not None else ()
+        before = _verdicts_of(old)
         judgement = judge_feed(
             feed, tick.network, tick.policy, tick.at, tick.header.complete, before
         )
@@ -240,7 +243,7 @@ class Cells:
                     judgement.next_fire_at,
                     feed,
                     judges,
-                    judgement.verdicts,
+                    stored(judgement.verdicts),
                     judgement.findings,
                 )
             ),
@@ -272,7 +275,7 @@ class Cells:
             nodes = self._nodes.touch(key, cell, line, tick.network)
             store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False, nodes=nodes)))
             return
-        before = restored(old.verdicts) if old is not None else ()
+        before = _verdicts_of(old)
         context = LineContext(
             line,
             tick.network,
@@ -322,7 +325,7 @@ class Cells:
         old = _decode_line(held) if held is not None else None
         node = node_of(split_part(key)[1])
         body = old.summary if old is not None else b""
-        verdicts = restored(old.verdicts) if old is not None else ()
+        verdicts = _verdicts_of(old)
         stated = old.findings if old is not None else ()
         gone = False
         for row in rows:
@@ -371,6 +374,12 @@ def _withdraw(
     if old is not None:
         state_findings(old.findings, (), (), tick, out)
         take_back(line_id, old.told, stay, tick, out)
+
+
+def _verdicts_of(old: CellLine | CellFeed | None) -> tuple[RuleVerdict, ...]:
+    if old is None:
+        return ()
+    return recognised(old.verdicts) if old.v < NUMBERED else restored(old.verdicts)
 
 
 def _grounds(body: bytes, judgement: Judgement, tick: TickContext) -> bytes:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import msgspec
 import pytest
 
+from alerts.findings import RuleVerdict
 from streams.engine.local import LocalEngine
 from streams.stages import cells
 from tests.scenario import by_tick, network, story
@@ -11,12 +15,18 @@ from tests.scenario import by_tick, network, story
 SAID = ("order-status", "stock-status", "alerts", "decisions", "notifications")
 
 
+def whole(verdicts: Iterable[RuleVerdict]) -> tuple[RuleVerdict, ...]:
+    """As they were kept before they had numbers."""
+    return tuple(msgspec.structs.replace(each, number=0) for each in verdicts)
+
+
 def said(*, older_ticks: int) -> list[tuple[str, bytes, bytes | None]]:
     """Everything said of a chain; until that tick by a release that kept all verdicts
     whole."""
     engine = LocalEngine(network(), partitions=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "stored", tuple)
+        patch.setattr(cells, "stored", whole)
+        patch.setattr(cells, "STATE_VERSION", 1)
         for index, (at, facts) in enumerate(by_tick(story(5, orders=8), ticks=12)):
             if index == older_ticks:
                 patch.undo()
