@@ -16,17 +16,22 @@ from hashlib import blake2b
 import msgspec
 
 from alerts.context import Judgement, LineContext
-from alerts.findings import Finding, RuleVerdict
 from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState, LineSummary
-from alerts.plain_verdicts import StoredVerdict, recognised, restored, stored
+from alerts.plain_verdicts import stored
 from alerts.status import feed_verdict_records, status_record, verdict_records
 from schemas.records import encode
-from schemas.units import UtcMillis
+from streams.stages.cell_state import (
+    STATE_VERSION,
+    CellFeed,
+    CellIndex,
+    CellLine,
+    verdicts_of,
+)
 from streams.stages.keys import is_node, is_source, node_of, split_part
 from streams.stages.ledgers import FeedRow
 from streams.stages.nodes import NodeIndex, judge_stock
-from streams.stages.partners import ToldParties, take_back, tell_parties
+from streams.stages.partners import take_back, tell_parties
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.statements import (
@@ -37,65 +42,7 @@ from streams.stages.statements import (
 )
 from streams.stages.store import Store
 
-STATE_VERSION = 2
-
-NUMBERED = 2
-"""The first version whose plain verdicts are numbers."""
-
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class CellLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A line, or a stock node, as its cell keeps it. `judged` is False where the cell only receives
-    the line.
-
-    `findings` are those stated to the incidents, `status` a digest of the last status written,
-    `feeds` the sources whose silence would matter, `waits` whether a verdict waits for one.
-    `grounds` is a digest of what that status was made from: while it is the same, so is the status.
-    `nodes` are the stock nodes of the cell between which an open line goes, `told` the parties that
-    have a record of the line.
-    """
-
-    v: int
-    due: UtcMillis | None
-    summary: bytes
-    judged: bool
-    verdicts: tuple[StoredVerdict, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    status: bytes = b""
-    feeds: tuple[str, ...] = ()
-    waits: bool = False
-    grounds: bytes = b""
-    nodes: tuple[str, ...] = ()
-    told: ToldParties = ()
-
-
-class CellFeed(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A source as a partition of cells keeps it; one partition of all judges the source."""
-
-    v: int
-    due: UtcMillis | None
-    feed: FeedState
-    judges: bool
-    verdicts: tuple[StoredVerdict, ...] = ()
-    findings: tuple[Finding, ...] = ()
-
-
-class CellIndex(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The elements of a `CellLine` that the stage indexes; the others are passed over unread."""
-
-    v: int
-    due: UtcMillis | None
-    summary: msgspec.Raw
-    judged: bool
-    verdicts: msgspec.Raw = msgspec.Raw()
-    findings: msgspec.Raw = msgspec.Raw()
-    status: msgspec.Raw = msgspec.Raw()
-    feeds: tuple[str, ...] = ()
-    waits: bool = False
-    grounds: msgspec.Raw = msgspec.Raw()
-    nodes: tuple[str, ...] = ()
-
 
 _decode_index = msgspec.msgpack.Decoder(CellIndex).decode
 _decode_line = msgspec.msgpack.Decoder(CellLine).decode
@@ -226,7 +173,7 @@ class Cells:
             store.put(key, _encode(CellFeed(STATE_VERSION, None, feed, judges)))
             self._feeds[feed.source] = feed
             return
-        before = _verdicts_of(old)
+        before = verdicts_of(old)
         judgement = judge_feed(
             feed, tick.network, tick.policy, tick.at, tick.header.complete, before
         )
@@ -275,7 +222,7 @@ class Cells:
             nodes = self._nodes.touch(key, cell, line, tick.network)
             store.put(key, _encode(CellLine(STATE_VERSION, None, body, judged=False, nodes=nodes)))
             return
-        before = _verdicts_of(old)
+        before = verdicts_of(old)
         context = LineContext(
             line,
             tick.network,
@@ -325,7 +272,7 @@ class Cells:
         old = _decode_line(held) if held is not None else None
         node = node_of(split_part(key)[1])
         body = old.summary if old is not None else b""
-        verdicts = _verdicts_of(old)
+        verdicts = verdicts_of(old)
         stated = old.findings if old is not None else ()
         gone = False
         for row in rows:
@@ -374,12 +321,6 @@ def _withdraw(
     if old is not None:
         state_findings(old.findings, (), (), tick, out)
         take_back(line_id, old.told, stay, tick, out)
-
-
-def _verdicts_of(old: CellLine | CellFeed | None) -> tuple[RuleVerdict, ...]:
-    if old is None:
-        return ()
-    return recognised(old.verdicts) if old.v < NUMBERED else restored(old.verdicts)
 
 
 def _grounds(body: bytes, judgement: Judgement, tick: TickContext) -> bytes:
