@@ -67,9 +67,15 @@ MAPPING_FILE_CHARS_MAX: Final = 1_000_000
 MAPPING_DEPTH_MAX: Final = 60
 MAPPING_VALUES_MAX: Final = 100
 MAPPING_FACTS_MAX: Final = 100
+MAPPING_INPUTS_MAX: Final = 50
+MAPPING_JOINS_MAX: Final = 20
 MAPPING_TEXT_CHARS_MAX: Final = 20_000
 POINTER_CHARS_MAX: Final = 200
 POINTER_GAPS_MAX: Final = 2
+JOINED_ROWS_MAX: Final = 10_000_000
+SQLITE_VALUE_BYTES_MAX: Final = 1_000_000
+SQLITE_STEPS_MAX: Final = 100_000_000_000
+"""Some fifteen minutes; a row of a plain query takes a few dozen steps."""
 
 NETWORK_FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 NETWORK_ROWS_MAX: Final = 1_000_000
@@ -238,7 +244,7 @@ LIMITS: Final[tuple[Group, ...]] = (
         ),
     ),
     Group(
-        "CSV and mappings",
+        "CSV, SQLite and mappings",
         (
             Limit("CSV_LINE_CHARS_MAX", CSV_LINE_CHARS_MAX, "characters of a line of a CSV file",
                   "reading ends there, with an error that names the line"),
@@ -251,11 +257,19 @@ LIMITS: Final[tuple[Group, ...]] = (
                   _REFUSED),
             Limit("MAPPING_VALUES_MAX", MAPPING_VALUES_MAX, "named values", _REFUSED),
             Limit("MAPPING_FACTS_MAX", MAPPING_FACTS_MAX, "facts of a row", _REFUSED),
+            Limit("MAPPING_INPUTS_MAX", MAPPING_INPUTS_MAX, "inputs", _REFUSED),
+            Limit("MAPPING_JOINS_MAX", MAPPING_JOINS_MAX, "joins of an input", _REFUSED),
             Limit("MAPPING_TEXT_CHARS_MAX", MAPPING_TEXT_CHARS_MAX, "characters that a template "
                   "is filled with", "the row is rejected"),
             Limit("POINTER_GAPS_MAX", POINTER_GAPS_MAX, "`{any}` in a pointer", _REFUSED),
             Limit("POINTER_CHARS_MAX", POINTER_CHARS_MAX, "characters of a cell that may be a "
                   "pointer", "the cell is noted as not used"),
+            Limit("JOINED_ROWS_MAX", JOINED_ROWS_MAX, "rows kept to be looked up, of all joins",
+                  "the replay is refused"),
+            Limit("SQLITE_VALUE_BYTES_MAX", SQLITE_VALUE_BYTES_MAX, "bytes of a value or a row of "
+                  "SQLite", _REFUSED),
+            Limit("SQLITE_STEPS_MAX", SQLITE_STEPS_MAX, "steps of SQLite's machine for a table or "
+                  "query", "reading ends there, with an error that names the row"),
         ),
     ),
     Group(

@@ -32,10 +32,9 @@ from streams.engine.log import Log, Partition
 from streams.engine.lookups import read_schemas
 from streams.exits import Exit
 from streams.ranges import read_whole
-from streams.replay.inputs import InputRow, csv_rows, json_rows, record_rows
+from streams.replay.inputs import InputRow, json_rows, mapped_rows, record_rows
 from streams.replay.mapping import Mapping
 from streams.replay.mapping_file import MappingError, load_mapping
-from streams.replay.rows import FileError
 from streams.replay.runner import (
     Phase,
     Progress,
@@ -44,10 +43,14 @@ from streams.replay.runner import (
     ReplayTooLarge,
     run_replay,
 )
+from streams.replay.tables import FileError
 from topology.load import NetworkRefused, load
 from topology.network import EMPTY, Network
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FILE_OR_FOLDER = click.Path(path_type=Path, exists=True)
+JSON_ENDS = (".json", ".jsonl", ".ndjson")
+MAPPED_ENDS = (".csv", ".sqlite", ".sqlite3", ".db")
 ALERTS_SHOWN = 20
 PROBLEMS_SHOWN = 20
 STEP_UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
@@ -71,8 +74,10 @@ class Step(click.ParamType):
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=FILE)
-@click.option("--mapping", "mapping_file", type=FILE, help="How columns of CSV become facts.")
+@click.argument("files", nargs=-1, type=FILE_OR_FOLDER)
+@click.option(
+    "--mapping", "mapping_file", type=FILE, help="How rows of CSV or SQLite become facts."
+)
 @click.option("--from-kafka", is_flag=True, help="Replay the fact topics on the broker.")
 @click.option(
     "--network",
@@ -105,15 +110,16 @@ class Step(click.ParamType):
 def replay(session: Session, /, files: tuple[Path, ...], *, as_json: bool, **how: Any) -> None:
     """Tell recorded facts to the local engine again, and show what it would have alerted.
 
-    FILES are JSON lines, or CSV with a mapping. The same input gives the same alerts, byte
-    for byte, and the same digest of them. With --json the summary goes to standard output; two runs
-    differ in it by the time taken alone (seconds, facts_per_second). Rejected rows do not fail a
-    replay.
+    FILES are JSON lines; with a mapping, CSV files and SQLite databases, or a folder that holds
+    those that the mapping names. The same input gives the same alerts, byte for byte, and the same
+    digest of them. With --json the summary goes to standard output; two runs differ in it by the
+    time taken alone (seconds, facts_per_second). Rejected rows do not fail a replay.
 
     \b
     Examples:
       slipwatch replay facts.jsonl --network examples/networks/three-tier
       slipwatch replay deliveries.csv --mapping examples/scms/mapping.yaml --json
+      slipwatch replay olist/ --mapping examples/olist/mapping.yaml --report rows.jsonl
       slipwatch replay --from-kafka --step 1h --output alerts.jsonl
     """
     if bool(files) == how["from_kafka"]:
@@ -180,13 +186,20 @@ def _mapping(file: Path | None) -> Mapping | None:
 
 
 def _file_rows(files: tuple[Path, ...], mapping: Mapping | None) -> Iterator[InputRow]:
+    mapped: list[Path] = []
     for file in files:
-        if file.suffix.lower() == ".csv":
-            if mapping is None:
-                raise click.UsageError(f"{file} is CSV: say with --mapping how it becomes facts")
-            yield from csv_rows(mapping, file)
+        end = file.suffix.lower()
+        if mapping is not None and (file.is_dir() or end not in JSON_ENDS):
+            mapped.append(file)
+        elif file.is_dir():
+            raise click.UsageError(f"{file} is a folder: say with --mapping which files to read")
+        elif end in MAPPED_ENDS:
+            what = "CSV" if end == ".csv" else "a database"
+            raise click.UsageError(f"{file} is {what}: say with --mapping how it becomes facts")
         else:
             yield from json_rows(file)
+    if mapping is not None and mapped:
+        yield from mapped_rows(mapping, mapped)
 
 
 def _kafka_rows(session: Session) -> Iterator[InputRow]:
@@ -266,9 +279,27 @@ def _print(result: ReplayResult) -> None:
     if left > 0:
         click.echo(f"and {counted(left, 'more problem')}; --report FILE lists all")
     for name, value in msgspec.structs.asdict(result.summary).items():
-        pairs = value.items() if isinstance(value, dict) else ()
-        text = ", ".join(f"{key} {count}" for key, count in pairs) or value
-        click.echo(f"{words(name):<20}{text}")
+        label = words(name)
+        for text in _figure_lines(value):
+            click.echo(f"{label:<20}{text}")
+            label = ""
+
+
+def _figure_lines(value: object) -> Iterator[str]:
+    """A figure of the summary as text, one line for each part that has figures of its own."""
+    if isinstance(value, dict) and any(isinstance(each, msgspec.Struct) for each in value.values()):
+        for key, each in value.items():
+            figures = msgspec.structs.asdict(each).items()
+            yield f"{key}: " + ", ".join(f"{words(name)} {figure}" for name, figure in figures)
+    elif isinstance(value, dict):
+        yield ", ".join(f"{key} {count}" for key, count in value.items()) or "none"
+    elif isinstance(value, tuple):
+        for each in value:
+            what = f"{each.kind} {each.method}" if each.method else each.kind
+            amount = money([{"value_minor": each.value_minor, "currency": each.currency}])
+            yield f"{what}: {counted(each.facts, 'fact')}, {amount}"
+    else:
+        yield str(value)
 
 
 def _alert_row(alert: Alert) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Recorded facts, told again: CSV by a declarative mapping, JSON lines, or records of Kafka topics.
+"""Recorded facts, told again: CSV and SQLite by a declarative mapping, JSON, or Kafka topics.
 
 `mapping` and its neighbours turn rows into facts and a report in which every row is accounted for;
 `runner` tells facts to the local engine in the order in which they were told the first time, and

@@ -10,6 +10,7 @@ A format is text with these tokens; everything else stands for itself:
 | `MM`, `M` | month, two digits, one or two digits |
 | `DD`, `D` | day, two digits, one or two digits |
 | `hh`, `mm`, `ss` | hour, minute, second, two digits |
+| `fff` | fraction of a second, one to nine digits; what is finer than a millisecond is left out |
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _TOKENS: tuple[tuple[str, str, str], ...] = (
     ("hh", "hour", r"[0-9]{2}"),
     ("mm", "minute", r"[0-9]{2}"),
     ("ss", "second", r"[0-9]{2}"),
+    ("fff", "fraction", r"[0-9]{1,9}"),
 )
 _TOKEN = re.compile("|".join(token for token, _, _ in _TOKENS))
 _PARTS = {token: (part, pattern) for token, part, pattern in _TOKENS}
@@ -66,6 +68,7 @@ class DateFormat:
                 int(parts.get("hour", 0)),
                 int(parts.get("minute", 0)),
                 int(parts.get("second", 0)),
+                int(parts.get("fraction", "0")[:3].ljust(3, "0")) * 1_000,
             )
         except ValueError:
             return None
@@ -88,8 +91,8 @@ def date_format(text: str) -> DateFormat:
         if sum(parts.count(name) for name in names) != 1:
             raise ValueError(
                 f"date format {text!r} must have one {names[0]}; "
-                "tokens are YYYY YY MMM MM M DD D hh mm ss"
+                "tokens are YYYY YY MMM MM M DD D hh mm ss fff"
             )
-    if any(parts.count(name) > 1 for name in ("hour", "minute", "second")):
+    if any(parts.count(name) > 1 for name in ("hour", "minute", "second", "fraction")):
         raise ValueError(f"date format {text!r} has a token of the time twice")
     return DateFormat(text, re.compile(pattern + re.escape(text[end:]), re.ASCII), "hour" in parts)

@@ -42,10 +42,11 @@ from streams.replay.expressions import (
     Otherwise,
     Present,
     Rounding,
+    Sum,
     Text,
     parts,
 )
-from streams.replay.mapping import Mapping
+from streams.replay.mapping import Reading
 from topology.problems import quoted
 from topology.zones import zone
 
@@ -93,8 +94,9 @@ class Refused(Exception):
 class RowValues:
     """The values of one row. Each is worked out once, so that each note is made once."""
 
-    def __init__(self, mapping: Mapping, cells: MappingOf[str, str]) -> None:
-        self._mapping = mapping
+    def __init__(self, reading: Reading, cells: MappingOf[str, str]) -> None:
+        self._mapping = reading.mapping
+        self._values = reading.body.values
         self._cells = cells
         self._named: dict[str, Value | None] = {}
         self._columns: dict[str, str] = {}
@@ -112,7 +114,7 @@ class RowValues:
                 return constant
             case Named(value=name):
                 if name not in self._named:
-                    self._named[name] = self.value(self._mapping.values[name])
+                    self._named[name] = self.value(self._values[name])
                 return self._named[name]
             case First(first=choices):
                 return next((v for v in map(self.value, choices) if v is not None), None)
@@ -120,6 +122,8 @@ class RowValues:
                 return self._extreme(choices, min)
             case Latest(latest=choices):
                 return self._extreme(choices, max)
+            case Sum():
+                return self._sum(expression)
             case Holds(holds=condition):
                 return self.holds(condition)
             case Noted(noted=noted):
@@ -176,6 +180,24 @@ class RowValues:
         found = [v for v in map(self.value, choices) if isinstance(v, int)]
         return choose(found) if found else None
 
+    def _sum(self, expression: Sum) -> Value | None:
+        total, currency = 0, ""
+        for each in map(self.value, expression.sum):
+            if each is None:
+                return None
+            if isinstance(each, tuple):
+                minor, other = each
+                if currency not in ("", other):
+                    column = self._column_of(expression)
+                    raise Refused(column, f"an amount in {other}", f"one in {currency}")
+                total, currency = total + minor, other
+            else:
+                assert isinstance(each, int)
+                total += each
+        if abs(total) > _VALUE_MINOR_MAX:
+            raise Refused(self._column_of(expression), f"a sum of {total}", "a sum of 64 bits")
+        return (total, currency) if currency else total
+
     def _of_text(self, expression: Expression) -> Value | None:
         """An operation on one text."""
         (of,) = parts(expression)
@@ -227,7 +249,7 @@ class RowValues:
                 return next((each for each in expression.placeholders if each[:1] != "="), "")
             case Named(value=name):
                 if name not in self._columns:
-                    self._columns[name] = self._column_of(self._mapping.values[name])
+                    self._columns[name] = self._column_of(self._values[name])
                 return self._columns[name]
             case _:
                 return next(filter(None, map(self._column_of, parts(expression))), "")

@@ -192,6 +192,12 @@ class Latest(_Node):
     latest: tuple[Expression, ...] = Field(min_length=1, strict=False)
 
 
+class Sum(_Node):
+    """The sum of quantities, integers or amounts of one currency; nothing if one of them is."""
+
+    sum: tuple[Expression, ...] = Field(min_length=1, strict=False)
+
+
 class NotedOf(_Node):
     of: Expression
     note: str
@@ -235,6 +241,7 @@ Expression: TypeAlias = Annotated[
     | Annotated[First, Tag("first")]
     | Annotated[Earliest, Tag("earliest")]
     | Annotated[Latest, Tag("latest")]
+    | Annotated[Sum, Tag("sum")]
     | Annotated[Holds, Tag("holds")]
     | Annotated[Noted, Tag("noted")],
     Discriminator(_operation),
@@ -321,6 +328,8 @@ def parts(expression: Expression) -> tuple[Expression, ...]:
             return (counted.of,)
         case First(first=choices) | Earliest(earliest=choices) | Latest(latest=choices):
             return choices
+        case Sum(sum=addends):
+            return addends
         case Holds(holds=condition):
             return operands(condition)
         case Noted(noted=noted):

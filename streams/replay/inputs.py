@@ -1,4 +1,4 @@
-"""Where recorded facts come from: CSV by a mapping, JSON, or records of the topics of facts.
+"""Where recorded facts come from: CSV and SQLite by a mapping, JSON, or records of the topics.
 
 Each gives `InputRow`s: what was read in one place, and the facts it became or why it became none.
 """
@@ -6,8 +6,9 @@ Each gives `InputRow`s: what was read in one place, and the facts it became or w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from schemas.codec import FactDecoder
@@ -17,9 +18,11 @@ from schemas.limits import FACT_FILE_BYTES_MAX
 from schemas.refusals import Refused
 from schemas.validation import check
 from streams.replay.evaluation import Note
-from streams.replay.mapping import Mapping
-from streams.replay.rows import dangling_pointers, map_file
-from topology.problems import Problem
+from streams.replay.joins import Joins
+from streams.replay.mapping import Mapping, Reading
+from streams.replay.rows import MappedRow, dangling_pointers, index_table, map_table
+from streams.replay.tables import FileError
+from topology.problems import Problem, quoted
 
 RECORDS_AT_ONCE = 5_000
 """Records that are decoded together."""
@@ -29,7 +32,8 @@ RECORDS_AT_ONCE = 5_000
 class InputRow:
     """One row, object or record of an input: its facts, or the problems that stand against any.
 
-    `line` counts lines of a file from 1; of records it is their number, from 1.
+    `line` counts lines of a file from 1; of rows of a database and of records it is their number,
+    from 1. `input` is the mapping's name of the input, where it has one.
     """
 
     file: str
@@ -38,31 +42,81 @@ class InputRow:
     facts: tuple[Fact, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[Note, ...] = ()
+    input: str = ""
+    is_looked_up: bool = False
+    """It became no facts itself: other inputs look it up."""
 
     @property
     def is_rejected(self) -> bool:
-        """It became no facts."""
-        return not self.facts
+        """It is used for nothing."""
+        return not self.facts and not self.is_looked_up
 
 
-def csv_rows(mapping: Mapping, path: Path) -> Iterator[InputRow]:
-    """The rows of a CSV file. Raises FileError when the header does not fit the mapping.
+def mapped_rows(mapping: Mapping, paths: Sequence[Path]) -> Iterator[InputRow]:
+    """The rows of the files, input after input in the order of the mapping.
 
-    Keeps the whole file in memory where the mapping has pointers from row to row, and rows notes
-    of pointers at rows that are not there.
+    An input reads every file whose name fits its own. Raises FileError when a file is none of an
+    input, an input has no file, or a file does not fit. Keeps in memory what is joined, and the
+    rows of a file where the mapping has pointers from row to row; notes those that point nowhere.
     """
-    rows = map_file(mapping, path)
-    if not any(rule.pointer for rule in mapping.cells):
-        for row in rows:
-            yield InputRow(path.name, row.line, row.row_id, row.facts, row.problems, row.notes)
-        return
-    kept = list(rows)
+    files = assigned(mapping, paths)
+    joins = Joins(mapping)
+    for reading, path in files:
+        if joins.is_joined(reading):
+            index_table(reading, path, joins)
+    for reading, path in files:
+        yield from _table_rows(reading, path, joins)
+
+
+def assigned(mapping: Mapping, paths: Sequence[Path]) -> list[tuple[Reading, Path]]:
+    """Which input reads which file, in the order of the inputs; a folder stands for those of its
+    files that fit an input. Raises FileError when files and inputs do not fit together."""
+    readings = mapping.readings()
+    named: list[Path] = []
+    problems: list[Problem] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        fitting = [each for each in inside if any(_fits(reading, each) for reading in readings)]
+        named += fitting
+        if not fitting:
+            names = " or ".join(sorted({quoted(reading.form.name) for reading in readings}))
+            expected = f"a file called {names}, as the mapping says"
+            found_there = "a file of no input" if path.exists() else "no such file"
+            problems.append(Problem(path.name, 0, "", found_there, expected))
+    found: list[tuple[Reading, Path]] = []
+    for reading in readings:
+        mine = [(reading, path) for path in named if _fits(reading, path)]
+        if not mine and not problems:
+            expected = f"a file for the input {reading.name}"
+            problems.append(Problem(reading.form.name, 0, "", "no such file", expected))
+        found += mine
+    if problems:
+        raise FileError(problems)
+    return found
+
+
+def _fits(reading: Reading, path: Path) -> bool:
+    return path.is_file() and fnmatchcase(path.name, reading.form.name)
+
+
+def _table_rows(reading: Reading, path: Path, joins: Joins) -> Iterator[InputRow]:
+    rows: Iterable[MappedRow] = map_table(reading, path, joins)
     dangling: dict[int, list[Note]] = defaultdict(list)
-    for problem in dangling_pointers(path, kept):
-        dangling[problem.line].append(Note(problem.field, problem.found, problem.expected))
-    for row in kept:
-        notes = (*row.notes, *dangling[row.line])
-        yield InputRow(path.name, row.line, row.row_id, row.facts, row.problems, notes)
+    if any(rule.pointer for rule in reading.body.cells):
+        rows = list(rows)
+        for problem in dangling_pointers(path, rows):
+            dangling[problem.line].append(Note(problem.field, problem.found, problem.expected))
+    for row in rows:
+        yield InputRow(
+            path.name,
+            row.line,
+            row.row_id,
+            row.facts,
+            row.problems,
+            (*row.notes, *dangling.get(row.line, ())),
+            reading.name,
+            row.is_looked_up,
+        )
 
 
 def json_rows(path: Path) -> Iterator[InputRow]:

@@ -1,15 +1,17 @@
-"""A mapping: how the rows of one kind of CSV file become facts. Data, as its YAML file says it.
+"""A mapping: how rows of CSV files and SQLite databases become facts. Data, as its YAML says it.
 
 What the file may say is in docs/replay.md; the expressions in it are those of `expressions`;
-`mapping_file` reads and checks it.
+`mapping_file` reads and checks it. A mapping has one input, or several that may be joined by key;
+either way the others read it as `Reading`s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas import limits
 from schemas.facts import Family
@@ -17,6 +19,7 @@ from streams.replay.expressions import (
     Column,
     Condition,
     Expression,
+    Otherwise,
     Text,
     operands,
     parts,
@@ -31,12 +34,54 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class FileForm(_Part):
-    """How the file is written. A byte order mark is dropped. `row_id` names a row for ever."""
+class RowForm(_Part):
+    """Which files hold the rows, and the columns whose texts together name a row for ever.
 
-    row_id: str
+    `name` is what the files are called, where `*` stands for any text and `?` for a character.
+    """
+
+    name: str = Field(default="*", min_length=1, max_length=limits.REFERENCE_LENGTH_MAX)
+    row_id: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("row_id", mode="before")
+    @classmethod
+    def _one_alone(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class FileForm(RowForm):
+    """CSV, and how it is written. A byte order mark is dropped."""
+
     encoding: Literal["utf-8", "cp1252", "latin-1"] = "utf-8"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+
+class SqliteForm(RowForm):
+    """An SQLite database, and its table, or the query whose rows are read. Nothing is written."""
+
+    table: str | None = Field(default=None, min_length=1)
+    query: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("either a `table` or a `query`")
+        return self
+
+
+class Join(_Part):
+    """The row of another input whose `key` is what this row says in `by`: its columns are read as
+    `NAME.COLUMN`, by the name of the join. `by` may be such a column of a join before it."""
+
+    input: str
+    by: str
+    key: str = ""
+    otherwise: Otherwise = Otherwise.REFUSE
+
+    @property
+    def key_column(self) -> str:
+        """The column there; without one it is called as the one here."""
+        return self.key or self.by
 
 
 class FactRule(_Part):
@@ -79,19 +124,33 @@ class CellRule(_Part):
         return pointer
 
 
-class Mapping(_Part):
-    """One mapping, as its file says it."""
+class Body(_Part):
+    """What a mapping says of one input: where its rows are, and what becomes of them."""
+
+    file: FileForm | None = None
+    sqlite: SqliteForm | None = None
+    joins: dict[str, Join] = Field(default={}, max_length=limits.MAPPING_JOINS_MAX)
+    values: dict[str, Expression] = Field(default={}, max_length=limits.MAPPING_VALUES_MAX)
+    facts: tuple[FactRule, ...] = Field(default=(), max_length=limits.MAPPING_FACTS_MAX)
+    cells: tuple[CellRule, ...] = ()
+
+
+class Input(Body):
+    """One of several inputs. Its name is a part of the event ids of its facts."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)
+
+
+class Mapping(Body):
+    """One mapping, as its file says it: one input, or `inputs`."""
 
     mapping: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)
     says: str = ""
     source: str = Field(min_length=1, max_length=100)
     zone: str = "UTC"
-    file: FileForm
     sentinels: dict[str, dict[str, str]] = {}
     tables: dict[str, dict[str, str]] = {}
-    values: dict[str, Expression] = Field(default={}, max_length=limits.MAPPING_VALUES_MAX)
-    facts: tuple[FactRule, ...] = Field(min_length=1, max_length=limits.MAPPING_FACTS_MAX)
-    cells: tuple[CellRule, ...] = ()
+    inputs: tuple[Input, ...] = Field(default=(), max_length=limits.MAPPING_INPUTS_MAX)
 
     @field_validator("zone")
     @classmethod
@@ -100,28 +159,74 @@ class Mapping(_Part):
             raise ValueError("a time zone of the IANA database")
         return zone
 
+    def readings(self) -> tuple[Reading, ...]:
+        """Its inputs, in the order of the file."""
+        if not self.inputs:
+            return (Reading(self, (), "", self),)
+        return tuple(
+            Reading(self, ("inputs", at), each.name, each) for at, each in enumerate(self.inputs)
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One input of a mapping: where it stands there, its name ("" when it is the only one, without
+    a name), and what is said of it."""
+
+    mapping: Mapping
+    place: Place
+    name: str
+    body: Body
+
+    @property
+    def form(self) -> FileForm | SqliteForm:
+        """How its rows are read; a mapping that was checked has one."""
+        form = self.body.file or self.body.sqlite
+        assert form is not None
+        return form
+
+    @property
+    def is_only_joined(self) -> bool:
+        """No facts are made of its rows: others look them up."""
+        return not self.body.facts
+
     def columns(self) -> tuple[str, ...]:
-        """All columns that the mapping reads, ascending."""
-        found = {self.file.row_id}
+        """All columns of its own rows that the input reads, ascending."""
+        found = set(self.form.row_id)
+        found |= {name for name in self._named() if self.join_of(name) is None}
+        return tuple(sorted(found))
+
+    def joined_columns(self, join: str) -> tuple[str, ...]:
+        """The columns that it reads of the rows of a join, ascending, as they are called there."""
+        named = {name for name in self._named() if self.join_of(name) == join}
+        return tuple(sorted(name[len(join) + 1 :] for name in named))
+
+    def join_of(self, column: str) -> str | None:
+        """The join whose column that is; None for one of its own."""
+        join, dot, _ = column.partition(".")
+        return join if dot and join in self.body.joins else None
+
+    def _named(self) -> Iterator[str]:
         for _, expression in expressions(self):
             match expression:
                 case Column(column=cell):
-                    found.add(cell.name)
+                    yield cell.name
                 case Text():
-                    found |= {name for name in expression.placeholders if not name.startswith("=")}
+                    yield from (each for each in expression.placeholders if each[:1] != "=")
                 case _:
                     pass
-        for rule in self.cells:
-            found |= set(rule.columns)
-        return tuple(sorted(found))
+        for rule in self.body.cells:
+            yield from rule.columns
+        for join in self.body.joins.values():
+            yield join.by
 
 
-def roots(mapping: Mapping) -> Iterator[tuple[Place, Expression]]:
+def roots(reading: Reading) -> Iterator[tuple[Place, Expression]]:
     """The outermost expressions and where they stand."""
-    for name, expression in mapping.values.items():
-        yield ("values", name), expression
-    for at, rule in enumerate(mapping.facts):
-        place: Place = ("facts", at)
+    for name, expression in reading.body.values.items():
+        yield (*reading.place, "values", name), expression
+    for at, rule in enumerate(reading.body.facts):
+        place: Place = (*reading.place, "facts", at)
         yield (*place, "occurred_at"), rule.occurred_at
         if rule.recorded_at is not None:
             yield (*place, "recorded_at"), rule.recorded_at
@@ -132,9 +237,9 @@ def roots(mapping: Mapping) -> Iterator[tuple[Place, Expression]]:
             yield (*place, "fields", name), expression
 
 
-def expressions(mapping: Mapping) -> Iterator[tuple[Place, Expression]]:
+def expressions(reading: Reading) -> Iterator[tuple[Place, Expression]]:
     """Every expression, and the place of the outermost one around it."""
-    for path, root in roots(mapping):
+    for path, root in roots(reading):
         waiting = [root]
         while waiting:
             expression = waiting.pop()

@@ -24,12 +24,13 @@ from streams.replay.expressions import (
     Money,
     Named,
     Noted,
+    Sum,
     Text,
     ValueType,
     compared,
     parts,
 )
-from streams.replay.mapping import FactRule, Mapping, Place, expressions, roots
+from streams.replay.mapping import FactRule, Mapping, Place, Reading, expressions, roots
 from topology.problems import quoted, suggestion
 from topology.zones import zone_names
 
@@ -85,30 +86,77 @@ class Fault:
 
 def faults(mapping: Mapping) -> list[Fault]:
     """What pydantic cannot see: names, loops, types, fields that a kind needs."""
-    found = [*_name_faults(mapping), *_label_faults(mapping)]
-    if found:
-        return found
-    looped = _looped_value(mapping)
-    if looped is not None:
-        return [Fault(("values", looped), "a value that is made of itself", "no such loop")]
-    types = _Types(mapping)
-    for path, root in roots(mapping):
-        if path[0] == "values" or path[-1] == "when":
-            found += types.faults(path, root)
-    for at, rule in enumerate(mapping.facts):
-        found += _rule_faults(types, at, rule)
-        for each in compared(rule.when) if rule.when is not None else ():
-            if types.type_of(each) is not ValueType.TEXT:
-                given = str(types.type_of(each))
-                found.append(Fault(("facts", at, "when"), f"{given} in `equals`", "text there"))
+    if mapping.inputs:
+        told = [name for name in ("file", "sqlite", "joins", "values", "facts", "cells")
+                if name in mapping.model_fields_set]  # fmt: skip
+        if told:
+            expected = "it in each of the `inputs`, or no `inputs`"
+            return [Fault((name,), f"`{name}` beside `inputs`", expected) for name in told]
+    found: list[Fault] = []
+    readings = mapping.readings()
+    for at, reading in enumerate(readings):
+        found += _input_faults(readings, at, reading)
+    for reading in readings:
+        found += _reading_faults(reading)
     return found
 
 
-def _name_faults(mapping: Mapping) -> Iterator[Fault]:
-    for path, expression in expressions(mapping):
+def _input_faults(readings: tuple[Reading, ...], at: int, reading: Reading) -> Iterator[Fault]:
+    """What is wrong with an input as a whole, and between it and the others."""
+    body, place = reading.body, reading.place
+    if body.file is None and body.sqlite is None:
+        yield Fault((*place, "file"), "nothing", "a value: `file` or `sqlite` is required")
+    if body.file is not None and body.sqlite is not None:
+        yield Fault((*place, "sqlite"), "`sqlite` beside `file`", "one of them")
+    names = [each.name for each in readings]
+    if reading.name in names[:at]:
+        yield Fault((*place, "name"), f"a second {reading.name!r}", "a name of its own")
+    joined = {join.input for each in readings for join in each.body.joins.values()}
+    if not body.facts and reading.name not in joined:
+        expected = "facts, or another input that joins this one"
+        yield Fault((*place, "facts"), "nothing", expected)
+    before: set[str] = set()
+    for name, join in body.joins.items():
+        path = (*place, "joins", name)
+        if not name.replace("-", "").replace("_", "").isalnum():
+            yield Fault(path, quoted(name), "a name of letters, digits, hyphens and underscores")
+        if join.input not in names:
+            known = suggestion(join.input, names)
+            yield Fault((*path, "input"), quoted(join.input), f"an input of this mapping{known}")
+        of = reading.join_of(join.by)
+        if of is not None and of not in before:
+            yield Fault((*path, "by"), quoted(join.by), "a column, of this input or a join before")
+        before.add(name)
+
+
+def _reading_faults(reading: Reading) -> list[Fault]:
+    found = [*_name_faults(reading), *_label_faults(reading)]
+    if found:
+        return found
+    place = reading.place
+    looped = _looped_value(reading)
+    if looped is not None:
+        return [Fault((*place, "values", looped), "a value that is made of itself", "no such loop")]
+    types = _Types(reading)
+    for path, root in roots(reading):
+        if path[len(place)] == "values" or path[-1] == "when":
+            found += types.faults(path, root)
+    for at, rule in enumerate(reading.body.facts):
+        at_rule: Place = (*place, "facts", at)
+        found += _rule_faults(types, at_rule, rule)
+        for each in compared(rule.when) if rule.when is not None else ():
+            if types.type_of(each) is not ValueType.TEXT:
+                given = str(types.type_of(each))
+                found.append(Fault((*at_rule, "when"), f"{given} in `equals`", "text there"))
+    return found
+
+
+def _name_faults(reading: Reading) -> Iterator[Fault]:
+    mapping, values = reading.mapping, reading.body.values
+    for path, expression in expressions(reading):
         match expression:
             case Named(value=name):
-                yield from _unknown(path, name, "a named value", mapping.values)
+                yield from _unknown(path, name, "a named value", values)
             case Lookup(lookup=inner):
                 yield from _unknown(path, inner.table, "a table", mapping.tables)
             case Column(column=cell) if cell.sentinels is not None:
@@ -116,14 +164,14 @@ def _name_faults(mapping: Mapping) -> Iterator[Fault]:
             case Text():
                 for name in expression.placeholders:
                     if name.startswith("="):
-                        yield from _unknown(path, name[1:], "a named value", mapping.values)
+                        yield from _unknown(path, name[1:], "a named value", values)
             case Moment(moment=inner) if inner.zone is not None and inner.zone not in zone_names():
                 yield Fault(path, quoted(inner.zone), "a time zone of the IANA database")
             case _:
                 pass
-    for at, rule in enumerate(mapping.cells):
+    for at, rule in enumerate(reading.body.cells):
         if rule.sentinels is not None:
-            place: Place = ("cells", at, "sentinels")
+            place: Place = (*reading.place, "cells", at, "sentinels")
             yield from _unknown(place, rule.sentinels, "a list of sentinels", mapping.sentinels)
 
 
@@ -132,22 +180,22 @@ def _unknown(path: Place, name: str, what: str, known: Iterable[str]) -> Iterato
         yield Fault(path, quoted(name), f"{what} of this mapping{suggestion(name, tuple(known))}")
 
 
-def _label_faults(mapping: Mapping) -> Iterator[Fault]:
+def _label_faults(reading: Reading) -> Iterator[Fault]:
     seen: set[str] = set()
-    for at, rule in enumerate(mapping.facts):
+    for at, rule in enumerate(reading.body.facts):
         if rule.label in seen:
             expected = "a `name` of its own, for two facts of one kind share event ids otherwise"
-            yield Fault(("facts", at), f"a second {rule.label!r}", expected)
+            yield Fault((*reading.place, "facts", at), f"a second {rule.label!r}", expected)
         seen.add(rule.label)
 
 
-def _looped_value(mapping: Mapping) -> str | None:
+def _looped_value(reading: Reading) -> str | None:
     """A named value that is, at some depth, made of itself."""
     needs: dict[str, set[str]] = {}
-    for path, expression in expressions(mapping):
-        if path[0] != "values":
+    for path, expression in expressions(reading):
+        if path[-2] != "values":
             continue
-        needed = needs.setdefault(str(path[1]), set())
+        needed = needs.setdefault(str(path[-1]), set())
         match expression:
             case Named(value=name):
                 needed.add(name)
@@ -164,10 +212,10 @@ def _looped_value(mapping: Mapping) -> str | None:
 
 
 class _Types:
-    """What type each expression gives, for a mapping whose names are all known and loop-free."""
+    """What type each expression gives, for an input whose names are all known and loop-free."""
 
-    def __init__(self, mapping: Mapping) -> None:
-        self._mapping = mapping
+    def __init__(self, reading: Reading) -> None:
+        self._values = reading.body.values
 
     def faults(self, path: Place, expression: Expression) -> list[Fault]:
         """Operations in the expression on values of the wrong type."""
@@ -182,17 +230,17 @@ class _Types:
                     expected = " or ".join(wanted)
                     operation = next(iter(type(expression).model_fields))
                     found.append(Fault(path, f"{given} in `{operation}`", f"{expected} there"))
-        if isinstance(expression, First | Earliest | Latest):
+        if isinstance(expression, First | Earliest | Latest | Sum):
             given_types = {self.type_of(part) for part in parts(expression)}
             if len(given_types) > 1:
                 shown = " and ".join(sorted(given_types))
-                found.append(Fault(path, f"{shown} as choices", "choices of one type"))
+                found.append(Fault(path, f"{shown} as choices or parts", "these of one type"))
         if isinstance(expression, Moment):
             found += self._moment_faults(path, expression)
         if isinstance(expression, Text):
             for name in expression.placeholders:
                 if name.startswith("="):
-                    given = self.type_of(self._mapping.values[name[1:]])
+                    given = self.type_of(self._values[name[1:]])
                     if given is not ValueType.TEXT:
                         found.append(Fault(path, f"{given} in `text`", "a named value of text"))
         return found
@@ -213,6 +261,8 @@ class _Types:
                 return ValueType.TEXT, ValueType.DATE
             case Earliest() | Latest():
                 return ValueType.DATE, ValueType.MOMENT
+            case Sum():
+                return ValueType.QUANTITY, ValueType.INTEGER, ValueType.MONEY
             case _:
                 return None
 
@@ -222,7 +272,7 @@ class _Types:
             case Column() | Text() | Constant() | Lookup() | Identifier():
                 return ValueType.TEXT
             case Named(value=name):
-                return self.type_of(self._mapping.values[name])
+                return self.type_of(self._values[name])
             case Date():
                 return ValueType.DATE
             case Moment():
@@ -237,6 +287,8 @@ class _Types:
                 return ValueType.BOOLEAN
             case First(first=choices) | Earliest(earliest=choices) | Latest(latest=choices):
                 return self.type_of(choices[0])
+            case Sum(sum=addends):
+                return self.type_of(addends[0])
             case Noted(noted=noted):
                 return self.type_of(noted.of)
 
@@ -256,8 +308,7 @@ def field_types(family: Family) -> dict[str, ValueType]:
     return types
 
 
-def _rule_faults(types: _Types, at: int, rule: FactRule) -> Iterator[Fault]:
-    place: Place = ("facts", at)
+def _rule_faults(types: _Types, place: Place, rule: FactRule) -> Iterator[Fault]:
     kind = KIND_BY_NAME.get((rule.family, rule.kind))
     if kind is None:
         known = [name for family, name in KIND_BY_NAME if family == rule.family]

@@ -10,14 +10,18 @@ import enum
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from alerts.lines import LineSummary
+import msgspec
+
+from alerts.lines import LineSummary, Told
 from schemas.codec import unpack
+from schemas.facts import split_line_id
 from schemas.ledger import decode_line
 from schemas.records import Alert, Decision, OrderStatus, Progress, Standing, decode
 from schemas.records import Outcome as VerdictOutcome
 from schemas.stock_records import StockStanding, StockStatus
-from schemas.units import Day
+from schemas.units import Day, UtcMillis
 from streams.stages.fold import fold
 from topology.network import Network
 
@@ -35,6 +39,26 @@ class Timing(enum.StrEnum):
     OPEN = "open"
 
 
+class LateAgainst(msgspec.Struct, frozen=True, kw_only=True):
+    """How many lines, of how many orders, were delivered after one of the dates that they had."""
+
+    lines: int
+    orders: int
+
+
+BASELINES = ("requested", "first_confirmed", "last_confirmed")
+
+
+@dataclass(frozen=True)
+class Met:
+    """How lines met their promises: how many of each timing, of how many orders, and how many
+    were delivered after each of the three baselines."""
+
+    timings: Counter[Timing]
+    orders: int
+    late_against: dict[str, LateAgainst]
+
+
 @dataclass
 class Outcome:
     """Gathers what the engine writes; ask it at the end."""
@@ -45,7 +69,10 @@ class Outcome:
     _alerts: dict[tuple[str, int], Alert] = field(default_factory=dict)
     _hit: dict[str, set[str]] = field(default_factory=dict)
     _stock: dict[bytes, StockStanding] = field(default_factory=dict)
+    _on_hand: dict[bytes, Decimal | None] = field(default_factory=dict)
     dead_letters: int = 0
+    stock_outs: int = 0
+    """How often what a stock node has on hand fell to zero or below, from one tick to a later."""
 
     def take(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         """One record that the engine wrote. A line that has left keeps its last state."""
@@ -56,7 +83,7 @@ class Outcome:
         if topic == "order-status":
             self._statuses[key] = value
         elif topic == "stock-status":
-            self._stock[key] = decode(value, StockStatus).standing
+            self._take_stock(key, decode(value, StockStatus))
         elif topic == "lines" and decode_line(value).facts:
             self._ledgers[key] = value
         elif topic == "decisions":
@@ -67,6 +94,13 @@ class Outcome:
         elif topic == "alerts":
             alert = decode(value, Alert)
             self._alerts[alert.alert_id, alert.episode] = alert
+
+    def _take_stock(self, key: bytes, status: StockStatus) -> None:
+        self._stock[key] = status.standing
+        before, now = self._on_hand.get(key), status.on_hand
+        if now is not None and now <= 0 and (before is None or before > 0):
+            self.stock_outs += 1
+        self._on_hand[key] = now
 
     def alerts(self) -> tuple[Alert, ...]:
         """Each episode of each alert as it was last told, in the order of opening."""
@@ -85,21 +119,49 @@ class Outcome:
         """How many stock nodes stand how."""
         return Counter(self._stock.values())
 
-    def timings(self) -> Counter[Timing]:
-        """How many lines met their promise how."""
-        return Counter(self._timing(key) for key in self._statuses)
+    def met(self) -> Met:
+        """How the lines met what was promised; about 30 µs a line that is delivered.
 
-    def _timing(self, key: bytes) -> Timing:
-        status = decode(self._statuses[key], OrderStatus)
-        if status.progress is not Progress.DELIVERED:
-            return Timing.ENDED if status.standing is Standing.ENDED else Timing.OPEN
+        Late against a baseline is what was delivered after its moment, or else after its day was
+        over; of a line that came in parts the last counts.
+        """
+        timings: Counter[Timing] = Counter()
+        late: dict[str, list[str]] = {name: [] for name in BASELINES}
+        for key, body in self._statuses.items():
+            status = decode(body, OrderStatus)
+            if status.progress is not Progress.DELIVERED:
+                ended = status.standing is Standing.ENDED
+                timings[Timing.ENDED if ended else Timing.OPEN] += 1
+                continue
+            line = self._summary(key)
+            delivered = max(
+                (leg.delivered.at for leg in line.legs if leg.delivered is not None), default=None
+            )
+            timings[self._timing(status, line, delivered)] += 1
+            for name in BASELINES:
+                due = self._due_at(line, getattr(line, name))
+                if delivered is not None and due is not None and delivered > due:
+                    late[name].append(line.line_id)
+        return Met(
+            timings=timings,
+            orders=_orders(key.decode() for key in self._statuses),
+            late_against={
+                name: LateAgainst(lines=len(lines), orders=_orders(lines))
+                for name, lines in late.items()
+            },
+        )
+
+    def _due_at(self, line: LineSummary, promise: Told | None) -> UtcMillis | None:
+        if promise is None or promise.on is None:
+            return None if promise is None else promise.at
+        return self.network.due_at(line.ship_to, promise.on)
+
+    def _timing(
+        self, status: OrderStatus, line: LineSummary, delivered: UtcMillis | None
+    ) -> Timing:
         if status.standing is Standing.LATE:
             return Timing.LATE
-        line = self._summary(key)
         promise = line.last_confirmed or line.requested
-        delivered = max(
-            (leg.delivered.at for leg in line.legs if leg.delivered is not None), default=None
-        )
         if promise is None or delivered is None:
             return Timing.UNDATED
         promised_on: Day = (
@@ -113,6 +175,11 @@ class Outcome:
     def _summary(self, key: bytes) -> LineSummary:
         ledger = decode_line(self._ledgers[key])
         return fold(key.decode(), [unpack(body) for body in ledger.facts])
+
+
+def _orders(lines: Iterable[str]) -> int:
+    """How many orders the lines are of."""
+    return len({split_line_id(line)[0] for line in lines})
 
 
 def by_rule(alerts: Iterable[Alert]) -> dict[str, int]:

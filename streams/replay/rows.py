@@ -1,35 +1,41 @@
-"""Rows of a CSV file, each with its line, and the facts that a mapping makes of them.
+"""Rows of a table, each with its line, and the facts that a mapping makes of them.
 
-Every row comes out once: as facts, or rejected with its problems. Rows are read one at a time; what
-is kept of all of them is their ids and, for pointers, the ids that they point at.
+Every row comes out once: as facts, as one that others look up, or rejected with its problems. Rows
+are read one at a time; what is kept of all of them is their ids and, for pointers, the ids that
+they point at; and of inputs that are joined what the others ask for (`joins`).
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from schemas import limits
 from schemas.facts import FACT_TYPES, Fact
 from schemas.validation import check
+from streams.replay.csv_table import open_csv
 from streams.replay.evaluation import Note, Refused, RowValues
-from streams.replay.mapping import CellRule, FactRule, Mapping
+from streams.replay.joins import Joins
+from streams.replay.mapping import CellRule, FactRule, FileForm, Mapping, Reading
 from streams.replay.mapping_checks import MONEY_FIELDS
-from topology.problems import Problem, quoted, suggestion
+from streams.replay.sqlite_table import open_sqlite
+from streams.replay.tables import Fault, RawRow, Table, cell_fault
+from topology.problems import Problem, quoted
 
 
 @dataclass(frozen=True)
 class MappedRow:
     """What became of one row: facts, or problems that name column, found and expected.
 
-    `line` is the line of the file at which the row starts, from 1. A row without facts always has
-    a problem. `pointers` are the ids of other rows that its cells point at.
+    `line` is where `RawRow` says. A row without facts always has a problem, unless it
+    `is_looked_up`: it is there for other inputs that join it. `pointers` are the ids of other rows
+    that its cells point at.
     """
 
     line: int
@@ -39,59 +45,41 @@ class MappedRow:
     notes: tuple[Note, ...] = ()
     pointers: tuple[tuple[str, str], ...] = ()
     """Column and the id of the row that it points at."""
+    is_looked_up: bool = False
 
     @property
     def is_rejected(self) -> bool:
-        """The row gave no facts."""
-        return not self.facts
+        """The row is used for nothing."""
+        return not self.facts and not self.is_looked_up
 
 
-class FileError(ValueError):
-    """The file as a whole cannot be read by the mapping; `problems` says why."""
+def open_table(reading: Reading, path: Path) -> AbstractContextManager[Table]:
+    """The file as the mapping says it is. Raises FileError when it is not, OSError without it."""
+    form = reading.form
+    if isinstance(form, FileForm):
+        return open_csv(reading, form, path)
+    return open_sqlite(reading, form, path)
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
 
-
-def map_file(mapping: Mapping, path: Path) -> Iterator[MappedRow]:
-    """Every row of the file, mapped, in the order of the file. Blank lines are no rows.
+def map_table(reading: Reading, path: Path, joins: Joins) -> Iterator[MappedRow]:
+    """Every row of the file, mapped, in the order of the file.
 
     Raises FileError before the first row when the header does not fit, OSError without a file.
     """
-    with path.open(
-        "r", encoding=mapping.file.encoding, errors="surrogateescape", newline=""
-    ) as file:
-        reader = csv.reader(_lines(file), delimiter=mapping.file.delimiter)
-        mapper = _RowMapper(mapping, path.name, _header(mapping, path.name, reader))
-        line_next = reader.line_num + 1
-        while True:
-            try:
-                cells = next(reader, None)
-            except _LongLine:
-                expected = f"at most {limits.CSV_LINE_CHARS_MAX} characters"
-                yield mapper.rejected(line_next, "", "", "a longer line", expected)
-                return
-            except csv.Error as error:
-                line, line_next = line_next, reader.line_num + 1
-                yield mapper.rejected(line, "", "", str(error), "a row of comma-separated values")
-                continue
-            if cells is None:
-                return
-            line, line_next = line_next, reader.line_num + 1
-            if cells:
-                yield mapper.mapped(line, cells)
+    with open_table(reading, path) as table:
+        mapper = _RowMapper(reading, table, joins)
+        for row in table.rows:
+            yield mapper.mapped(row)
 
 
-class _LongLine(Exception):
-    """A line is longer than a line may be; it was not read to its end."""
-
-
-def _lines(file: TextIO) -> Iterator[str]:
-    while line := file.readline(limits.CSV_LINE_CHARS_MAX + 1):
-        if len(line) > limits.CSV_LINE_CHARS_MAX:
-            raise _LongLine
-        yield line
+def index_table(reading: Reading, path: Path, joins: Joins) -> None:
+    """Puts every readable row of the file where those that join the input find it."""
+    with open_table(reading, path) as table:
+        joins.check(reading, table)
+        for raw in table.rows:
+            if raw.fault is None:
+                row = dict(zip(table.header, raw.cells, strict=True))
+                joins.take(reading, table.label, raw.line, row)
 
 
 def dangling_pointers(path: Path, rows: list[MappedRow]) -> Iterator[Problem]:
@@ -104,88 +92,71 @@ def dangling_pointers(path: Path, rows: list[MappedRow]) -> Iterator[Problem]:
                 yield Problem(path.name, row.line, column, found, "the id of a row of this file")
 
 
-def _header(mapping: Mapping, name: str, reader: Iterator[list[str]]) -> list[str]:
-    try:
-        cells = next(reader, None)
-    except csv.Error as error:
-        raise FileError([Problem(name, 1, "", str(error), "a header")]) from error
-    except _LongLine as error:
-        expected = f"at most {limits.CSV_LINE_CHARS_MAX} characters"
-        raise FileError([Problem(name, 1, "", "a longer line", expected)]) from error
-    if not cells:
-        raise FileError([Problem(name, 1, "", "nothing", "a header with the names of columns")])
-    if len(cells) > limits.CSV_COLUMNS_MAX:
-        expected = f"at most {limits.CSV_COLUMNS_MAX}"
-        raise FileError([Problem(name, 1, "", f"{len(cells)} columns", expected)])
-    header = [cell.strip() for cell in cells]
-    header[0] = header[0].removeprefix("\ufeff").strip()
-    problems = []
-    for column in mapping.columns():
-        if column not in header:
-            expected = f"the column {quoted(column)}{suggestion(column, header)}"
-            problems.append(Problem(name, 1, "", "no such column", expected))
-        elif header.count(column) > 1:
-            found = f"the column {quoted(column)} {header.count(column)} times"
-            problems.append(Problem(name, 1, column, found, "one column of that name"))
-    if problems:
-        raise FileError(problems)
-    return header
-
-
 class _RowMapper:
-    """Maps the rows of one file; remembers their ids, so that none is used twice."""
+    """Maps the rows of one table; remembers their ids, so that none is used twice."""
 
-    def __init__(self, mapping: Mapping, name: str, header: list[str]) -> None:
-        self._mapping = mapping
-        self._name = name
-        self._header = header
+    def __init__(self, reading: Reading, table: Table, joins: Joins) -> None:
+        self._reading = reading
+        self._source = reading.mapping.source
+        self._prefix = f"{reading.name}:" if reading.name else ""
+        self._form = reading.form
+        self._encoding = self._form.encoding if isinstance(self._form, FileForm) else "utf-8"
+        self._label = table.label
+        self._header = table.header
+        self._joins = joins
         self._lines: dict[str, int] = {}
 
-    def rejected(self, line: int, row_id: str, column: str, found: str, expected: str) -> MappedRow:
-        """The row without facts, and why."""
-        return MappedRow(line, row_id, (), (Problem(self._name, line, column, found, expected),))
+    def _rejected(self, line: int, row_id: str, fault: Fault) -> MappedRow:
+        problem = Problem(self._label, line, fault.column, fault.found, fault.expected)
+        return MappedRow(line, row_id, (), (problem,))
 
-    def mapped(self, line: int, cells: list[str]) -> MappedRow:
+    def mapped(self, raw: RawRow) -> MappedRow:
         """The row's facts, or why there are none."""
-        if len(cells) != len(self._header):
-            expected = f"{len(self._header)}, as the header has"
-            return self.rejected(line, "", "", f"{len(cells)} cells", expected)
-        row = dict(zip(self._header, cells, strict=True))
-        row_id = row[self._mapping.file.row_id].strip()
+        line = raw.line
+        if raw.fault is not None:
+            return self._rejected(line, "", raw.fault)
+        row = dict(zip(self._header, raw.cells, strict=True))
         for column, cell in row.items():
-            if len(cell) > limits.CSV_CELL_CHARS_MAX:
-                expected = f"at most {limits.CSV_CELL_CHARS_MAX}"
-                return self.rejected(line, row_id, column, f"{len(cell)} characters", expected)
-            if any("\udc80" <= character <= "\udcff" for character in cell):
-                shown = ascii(cell[:40])
-                expected = f"text in {self._mapping.file.encoding}"
-                return self.rejected(line, "", column, f"bytes that are no text: {shown}", expected)
-        if not row_id:
-            column = self._mapping.file.row_id
-            return self.rejected(line, "", column, "nothing", "the id of the row")
+            fault = cell_fault(column, cell, self._encoding)
+            if fault is not None:
+                return self._rejected(line, "", fault)
+        parts = [row[column].strip() for column in self._form.row_id]
+        columns = ", ".join(self._form.row_id)
+        if not all(parts):
+            return self._rejected(line, "", Fault(columns, "nothing", "the id of the row"))
+        row_id = "/".join(parts)
         if row_id in self._lines:
             found = f"the row id {quoted(row_id)} of line {self._lines[row_id]} again"
-            column = self._mapping.file.row_id
-            return self.rejected(line, row_id, column, found, "an id of its own")
+            return self._rejected(line, row_id, Fault(columns, found, "an id of its own"))
         self._lines[row_id] = line
+        if self._reading.is_only_joined:
+            return MappedRow(line, row_id, (), is_looked_up=True)
+        try:
+            self._joins.widen(self._reading, row)
+        except Refused as error:
+            return self._rejected(line, row_id, Fault(error.column, error.found, error.expected))
         return self._told(line, row_id, row)
 
     def _told(self, line: int, row_id: str, row: dict[str, str]) -> MappedRow:
-        values = RowValues(self._mapping, row)
+        values = RowValues(self._reading, row)
         facts: list[Fact] = []
-        for rule in self._mapping.facts:
+        for rule in self._reading.body.facts:
             try:
                 if rule.when is None or values.holds(rule.when):
-                    facts.append(_fact(self._mapping.source, row_id, rule, values))
+                    facts.append(_fact(self._source, f"{self._prefix}{row_id}", rule, values))
             except Refused as error:
                 column = f"{rule.label}: {error.column}" if error.column else rule.label
-                return self.rejected(line, row_id, column, error.found, error.expected)
+                return self._rejected(line, row_id, Fault(column, error.found, error.expected))
         if not facts:
-            return self.rejected(line, row_id, "", "a row that no fact applies to", "a fact")
+            return self._rejected(
+                line, row_id, Fault("", "a row that no fact applies to", "a fact")
+            )
         notes, pointers = dict(values.notes), list[tuple[str, str]]()
-        for cell_rule in self._mapping.cells:
+        for cell_rule in self._reading.body.cells:
             for column in cell_rule.columns:
-                _read_cell(self._mapping, cell_rule, column, row[column].strip(), notes, pointers)
+                _read_cell(
+                    self._reading.mapping, cell_rule, column, row[column].strip(), notes, pointers
+                )
         return MappedRow(line, row_id, tuple(facts), (), tuple(notes), tuple(pointers))
 
 

@@ -16,8 +16,9 @@ from schemas.records import Alert
 from schemas.units import DAY_MS, UtcMillis, iso
 from streams.engine.local import LocalEngine
 from streams.replay.evaluation import Note
+from streams.replay.figures import InputCounts, InputFigures, MoneyFigures, count_kinds, sum_money
 from streams.replay.inputs import InputRow
-from streams.replay.outcome import Outcome, Timing, by_rule
+from streams.replay.outcome import LateAgainst, Outcome, Timing, by_rule
 from topology.network import EMPTY, Network
 from topology.problems import Problem
 
@@ -70,10 +71,12 @@ class ReplayOptions:
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a replay. `rows` = `rows_with_facts` + `rejected`; `facts` = `told` +
-    `not_told`; `lines` = `late` + `early` + `on_time` + `undated` + `ended` + `open`. The
-    nodes of `stock_by_standing` add up to `stock_nodes`.
+    """The figures of a replay. `rows` = `rows_with_facts` + `looked_up` + `rejected`; `facts` =
+    `told` + `not_told`; `lines` = `late` + `early` + `on_time` + `undated` + `ended` + `open`. The
+    nodes of `stock_by_standing` add up to `stock_nodes`, the facts of `facts_by_kind` to `told`.
 
+    `by_input` has the inputs of a mapping that names them. `money` sums what was told of payments.
+    `late_against` holds deliveries against each of the three dates that a line may have.
     `alerts` counts episodes, of which one may rest on several rules; `subjects_by_rule` the lines
     (or sources) that a rule ever fired for. `digest` is the SHA-256 of
     everything that was written to the output topics; `seconds` is the only figure that differs
@@ -82,11 +85,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: int
     rows_with_facts: int
+    looked_up: int
     rejected: int
+    by_input: dict[str, InputFigures]
     notes: int
     facts: int
     told: int
     not_told: int
+    facts_by_kind: dict[str, int]
+    money: tuple[MoneyFigures, ...]
     dead_letters: int
     lines: int
     late: int
@@ -95,8 +102,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     undated: int
     ended: int
     open: int
+    orders: int
+    late_against: dict[str, LateAgainst]
     stock_nodes: int
     stock_by_standing: dict[str, int]
+    stock_outs: int
     alerts: int
     alerts_by_rule: dict[str, int]
     subjects_by_rule: dict[str, int]
@@ -161,16 +171,16 @@ def run_replay(
         read.take(row)
         if len(read.facts) > limits.facts_max:
             raise ReplayTooLarge(f"more than {limits.facts_max} facts")
-        if read.rows % ROWS_PER_REPORT == 0:
-            report(Progress(Phase.READING, read.rows))
-    report(Progress(Phase.READING, read.rows, read.rows))
+        if read.all.rows % ROWS_PER_REPORT == 0:
+            report(Progress(Phase.READING, read.all.rows))
+    report(Progress(Phase.READING, read.all.rows, read.all.rows))
     facts = sorted(read.facts, key=_told_order)
     run = _Run(options)
     run.tell(facts, report, limits.ticks_max)
     alerts = run.outcome.alerts()
     seconds = perf_counter() - started
     return ReplayResult(
-        _summary(read, run, alerts, len(facts), seconds),
+        _summary(read, run, alerts, facts, seconds),
         alerts,
         tuple(read.problems),
         tuple(read.notes),
@@ -190,15 +200,16 @@ class _Read:
     """What was read of the rows."""
 
     def __init__(self) -> None:
-        self.rows = 0
-        self.rejected = 0
+        self.all = InputCounts()
+        self.by_input: dict[str, InputCounts] = {}
         self.facts: list[Fact] = []
         self.problems: list[Problem] = []
         self.notes: list[RowNote] = []
 
     def take(self, row: InputRow) -> None:
-        self.rows += 1
-        self.rejected += row.is_rejected
+        self.all.take(row)
+        if row.input:
+            self.by_input.setdefault(row.input, InputCounts()).take(row)
         self.facts += row.facts
         self.problems += row.problems
         self.notes += (RowNote(row.file, row.line, row.row_id, note) for note in row.notes)
@@ -264,17 +275,22 @@ def _ticks(first_at: UtcMillis, ends_at: UtcMillis, step_ms: int) -> Iterator[Ut
 
 
 def _summary(
-    read: _Read, run: _Run, alerts: tuple[Alert, ...], facts: int, seconds: float
+    read: _Read, run: _Run, alerts: tuple[Alert, ...], facts: list[Fact], seconds: float
 ) -> Summary:
-    timings, stock = run.outcome.timings(), run.outcome.stock()
+    met, stock, told = run.outcome.met(), run.outcome.stock(), facts[: run.told]
+    timings = met.timings
     return Summary(
-        rows=read.rows,
-        rows_with_facts=read.rows - read.rejected,
-        rejected=read.rejected,
+        rows=read.all.rows,
+        rows_with_facts=read.all.rows - read.all.looked_up - read.all.rejected,
+        looked_up=read.all.looked_up,
+        rejected=read.all.rejected,
+        by_input={name: counts.figures() for name, counts in read.by_input.items()},
         notes=len(read.notes),
-        facts=facts,
+        facts=len(facts),
         told=run.told,
-        not_told=facts - run.told,
+        not_told=len(facts) - run.told,
+        facts_by_kind=count_kinds(told),
+        money=sum_money(told),
         dead_letters=run.outcome.dead_letters,
         lines=timings.total(),
         late=timings[Timing.LATE],
@@ -283,8 +299,11 @@ def _summary(
         undated=timings[Timing.UNDATED],
         ended=timings[Timing.ENDED],
         open=timings[Timing.OPEN],
+        orders=met.orders,
+        late_against=met.late_against,
         stock_nodes=stock.total(),
         stock_by_standing={standing.value: stock[standing] for standing in sorted(stock)},
+        stock_outs=run.outcome.stock_outs,
         alerts=len(alerts),
         alerts_by_rule=by_rule(alerts),
         subjects_by_rule=run.outcome.subjects_by_rule(),

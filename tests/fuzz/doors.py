@@ -82,11 +82,20 @@ DOORS: tuple[Door, ...] = (
     Door(
         name="csv",
         says="rows of a CSV file, by a mapping",
-        loaders=("streams.replay.inputs:csv_rows", "streams.replay.rows:map_file"),
+        loaders=("streams.replay.inputs:mapped_rows", "streams.replay.rows:map_table"),
         enter=files.enter_csv,
         seeds=files.csv_seeds,
         place=files.FILE_PLACE,
         weight=25,
+    ),
+    Door(
+        name="sqlite",
+        says="an SQLite database, by a mapping",
+        loaders=("streams.replay.sqlite_table:open_sqlite",),
+        enter=files.enter_sqlite,
+        seeds=files.sqlite_seeds,
+        place=files.FILE_PLACE,
+        weight=20,
     ),
     Door(
         name="network",

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from schemas.json_facts import parse_lines, read_facts, to_json
 from schemas.references import LineTarget, references
 from schemas.validation import check as check_fact
 from streams.config import ConfigurationError, load, show
-from streams.replay.inputs import csv_rows, json_rows
+from streams.replay.inputs import json_rows, mapped_rows
 from streams.replay.mapping_file import MappingError, read_mapping
-from streams.replay.rows import FileError
+from streams.replay.tables import FileError
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, joined, parts, refused
 from tests.scenario import network
 from tests.unit.schemas.fact_strategies import GOOD
@@ -87,7 +88,7 @@ def enter_csv(data: bytes) -> Outcome:
         return refused(*map(str, error.problems))
     with _folder({"rows.csv": named.get("rows.csv", named[""])}) as folder:
         try:
-            rows = list(csv_rows(mapping, folder / "rows.csv"))
+            rows = list(mapped_rows(mapping, [folder / "rows.csv"]))
         except FileError as error:
             return refused(*map(str, error.problems))
     for row in rows:
@@ -96,6 +97,20 @@ def enter_csv(data: bytes) -> Outcome:
         for fact in row.facts:
             if check_fact(fact) is not None:
                 raise Broken(f"a row became a fact that is refused: {fact!r}")
+    errors = [str(problem) for row in rows for problem in row.problems]
+    return refused(*errors) if errors else ACCEPTED
+
+
+def enter_sqlite(data: bytes) -> Outcome:
+    """The bytes of a database, by a mapping that asks for one table of it."""
+    mapping = read_mapping("mapping.yaml", STOCK_MAPPING)
+    with _folder({"stock.db": data}) as folder:
+        try:
+            rows = list(mapped_rows(mapping, [folder / "stock.db"]))
+        except FileError as error:
+            return refused(*map(str, error.problems))
+    if any(row.is_rejected == (not row.problems) for row in rows):
+        raise Broken("a row has neither facts nor problems, or both")
     errors = [str(problem) for row in rows for problem in row.problems]
     return refused(*errors) if errors else ACCEPTED
 
@@ -236,6 +251,22 @@ SMALL_ROWS = (
 )
 
 
+STOCK_MAPPING = b"""\
+mapping: stock
+source: wms
+sqlite: {row_id: id, table: counts}
+facts:
+  - family: inventory
+    kind: counted
+    occurred_at: {moment: {of: {column: at}, formats: [YYYY-MM-DD], at: "12:00"}}
+    fields:
+      item: {column: item}
+      site: {constant: OSLO}
+      quantity: {quantity: {column: pieces}}
+      unit: {constant: EA}
+"""
+
+
 @cache
 def _example_network() -> dict[str, bytes]:
     folder = EXAMPLES / "networks" / "three-tier"
@@ -252,6 +283,21 @@ def mapping_seeds() -> tuple[bytes, ...]:
     """The small mapping and the example, whole and in parts."""
     whole = (EXAMPLES / "scms" / "mapping.yaml").read_bytes()
     return (SMALL_MAPPING, whole)
+
+
+def sqlite_seeds() -> tuple[bytes, ...]:
+    """A small database, one with rows that are refused, and what is none."""
+    good = ((1, "2026-03-01", "PUMP", 2.5), (2, "2026-03-01", "BOLT", 7))
+    return (_database(*good), _database(*good, (3, "", "x", b"1")), b"no database", b"")
+
+
+def _database(*told: tuple[object, ...]) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.execute("PRAGMA page_size = 512")
+        made.execute("CREATE TABLE counts (id INTEGER PRIMARY KEY, at TEXT, item TEXT, pieces)")
+        made.executemany("INSERT INTO counts VALUES (?, ?, ?, ?)", told)
+        made.commit()
+        return made.serialize()
 
 
 def csv_seeds() -> tuple[bytes, ...]:

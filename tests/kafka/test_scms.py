@@ -8,7 +8,7 @@ import pytest
 
 from schemas.units import DAY_MS
 from streams.engine.clock import ManualClock
-from streams.replay.inputs import csv_rows
+from streams.replay.inputs import mapped_rows
 from streams.replay.mapping_file import load_mapping
 from streams.replay.outcome import Outcome
 from streams.replay.runner import OUTPUT_TOPICS, ReplayOptions, run_replay
@@ -27,9 +27,9 @@ def test_the_worker_gives_the_alerts_that_replay_gives(
     if not path.is_file():
         pytest.skip(f"tests on SCMS: there is no {path.name} in the folder of real data")
     mapping = load_mapping(MAPPING)
-    replayed = run_replay(csv_rows(mapping, path), ReplayOptions(step_ms=STEP_MS))
+    replayed = run_replay(mapped_rows(mapping, [path]), ReplayOptions(step_ms=STEP_MS))
     facts = sorted(
-        (fact for row in csv_rows(mapping, path) for fact in row.facts),
+        (fact for row in mapped_rows(mapping, [path]) for fact in row.facts),
         key=lambda fact: (fact.recorded_at, fact.occurred_at, fact.source, fact.event_id),
     )
 

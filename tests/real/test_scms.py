@@ -13,9 +13,10 @@ import pytest
 
 from schemas.facts import OrderFact, ShipmentFact
 from schemas.records import AlertState
-from streams.replay.inputs import csv_rows
+from streams.replay.inputs import mapped_rows
+from streams.replay.joins import Joins
 from streams.replay.mapping_file import load_mapping
-from streams.replay.rows import MappedRow, dangling_pointers, map_file
+from streams.replay.rows import MappedRow, dangling_pointers, map_table
 from streams.replay.runner import ReplayOptions, ReplayResult, run_replay
 from tests.real.scms_by_hand import DATE_SENTINELS, ScmsFigures, figures
 
@@ -25,10 +26,10 @@ REPLAY_AGAIN = """
 import sys
 from itertools import islice
 from pathlib import Path
-from streams.replay.inputs import csv_rows
+from streams.replay.inputs import mapped_rows
 from streams.replay.mapping_file import load_mapping
 from streams.replay.runner import ReplayOptions, run_replay
-rows = csv_rows(load_mapping(Path(sys.argv[1])), Path(sys.argv[2]))
+rows = mapped_rows(load_mapping(Path(sys.argv[1])), [Path(sys.argv[2])])
 print(run_replay(islice(rows, int(sys.argv[3])), ReplayOptions()).summary.digest)
 """
 
@@ -48,12 +49,12 @@ def by_hand(scms: Path) -> ScmsFigures:
 
 @pytest.fixture(scope="module")
 def mapped(scms: Path) -> list[MappedRow]:
-    return list(map_file(load_mapping(MAPPING), scms))
+    return list(map_table((mapping := load_mapping(MAPPING)).readings()[0], scms, Joins(mapping)))
 
 
 @pytest.fixture(scope="module")
 def replayed(scms: Path) -> ReplayResult:
-    return run_replay(csv_rows(load_mapping(MAPPING), scms), ReplayOptions())
+    return run_replay(mapped_rows(load_mapping(MAPPING), [scms]), ReplayOptions())
 
 
 def test_every_row_ends_as_facts_or_in_the_report(
@@ -136,7 +137,7 @@ def test_facts_that_were_recorded_late_are_told_late(
 
 def test_a_replay_told_twice_is_the_same_to_the_byte(scms: Path) -> None:
     rows = 600
-    once = run_replay(islice(csv_rows(load_mapping(MAPPING), scms), rows), ReplayOptions())
+    once = run_replay(islice(mapped_rows(load_mapping(MAPPING), [scms]), rows), ReplayOptions())
     again = subprocess.run(
         [sys.executable, "-c", REPLAY_AGAIN, str(MAPPING), str(scms), str(rows)],
         env={**os.environ, "PYTHONHASHSEED": "4711"},

@@ -40,7 +40,7 @@ def row(cells: dict[str, str] = CELLS) -> RowValues:
             ],
         }
     )
-    return RowValues(mapping, cells)
+    return RowValues(mapping.readings()[0], cells)
 
 
 def date(column: str) -> dict[str, object]:

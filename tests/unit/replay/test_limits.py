@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas import limits
-from streams.replay.inputs import InputRow, csv_rows
+from streams.replay.inputs import InputRow, mapped_rows
 from streams.replay.mapping import Mapping
 from streams.replay.mapping_file import MappingError, read_mapping
-from streams.replay.rows import FileError
+from streams.replay.tables import FileError
 
 HEAD = """\
 mapping: small
@@ -42,7 +42,7 @@ def _refused(**given: object) -> str:
 def _rows(folder: Path, text: str, mapping: Mapping | None = None) -> list[InputRow]:
     file = folder / "rows.csv"
     file.write_text(text, "utf-8")
-    return list(csv_rows(mapping or _mapping(), file))
+    return list(mapped_rows(mapping or _mapping(), [file]))
 
 
 def test_a_cell(tmp_path: Path) -> None:
@@ -143,6 +143,44 @@ def test_choices_between_values_that_are_nothing_are_each_looked_at_once(tmp_pat
     )
     mapping = _mapping(values=doubled, reason="{id: {value: v59}}")
     assert len(_rows(tmp_path, "ID\n7\n", mapping)[0].facts) == 1
+
+
+JOINED = """\
+mapping: small
+source: erp
+inputs:
+%s
+"""
+LOOKED_UP = "  - name: i%d\n    file: {name: i%d.csv, row_id: ID}\n"
+
+
+def _inputs(inputs: int, joins: int) -> str:
+    joined = "".join(f"      j{n}: {{input: i1, by: ID}}\n" for n in range(joins))
+    first = f"  - name: i0\n    file: {{row_id: ID}}\n    joins:\n{joined}    facts:\n"
+    fact = FACT % ("n", "{column: ID}")
+    told = "".join(f"    {line}\n" for line in fact.splitlines())
+    others = "".join(LOOKED_UP % (n, n) for n in range(1, inputs))
+    return JOINED % (first + told + others)
+
+
+def test_inputs_and_joins_of_a_mapping() -> None:
+    most = limits.MAPPING_JOINS_MAX
+    assert read_mapping("m.yaml", _inputs(2, most).encode()).inputs
+    with pytest.raises(MappingError, match=f"inputs\\[0\\].joins: .* at most {most} items"):
+        read_mapping("m.yaml", _inputs(2, most + 1).encode())
+    most = limits.MAPPING_INPUTS_MAX
+
+    def many(count: int) -> bytes:
+        named = "".join(
+            f"  - name: i{n}\n    file: {{row_id: ID}}\n    facts:\n"
+            + "".join(f"    {line}\n" for line in (FACT % ("n", "{column: ID}")).splitlines())
+            for n in range(count)
+        )
+        return (JOINED % named).encode()
+
+    assert len(read_mapping("m.yaml", many(most)).inputs) == most
+    with pytest.raises(MappingError, match=f"inputs: .* at most {most} items"):
+        read_mapping("m.yaml", many(most + 1))
 
 
 CELLS = 'cells:\n  - columns: [X]\n    pointer: "see {row}%s"\n'

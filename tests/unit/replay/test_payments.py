@@ -9,8 +9,8 @@ import pytest
 from schemas.facts import PaymentFact
 from schemas.payment_records import PaidFor
 from schemas.units import QUANTITY_ONE
+from streams.replay.inputs import mapped_rows
 from streams.replay.mapping_file import MappingError, read_mapping
-from streams.replay.rows import map_file
 from tests.unit.engine.money import BOOKS, payment, placed, run
 
 HEAD = f"""
@@ -56,7 +56,7 @@ ROWS = """No,What,At,Invoice,Line,Pieces,Price,Amount,Days
 def mapped(tmp_path: Path, text: str) -> list[PaymentFact]:
     path = tmp_path / "books.csv"
     path.write_text(ROWS, encoding="utf-8")
-    rows = list(map_file(read_mapping("m.yaml", (HEAD + text).encode()), path))
+    rows = list(mapped_rows(read_mapping("m.yaml", (HEAD + text).encode()), [path]))
     assert [row.problems for row in rows] == [()] * len(rows)
     facts = [fact for row in rows for fact in row.facts]
     assert all(isinstance(fact, PaymentFact) for fact in facts)
@@ -82,7 +82,7 @@ def test_amounts_of_one_fact_in_two_currencies_reject_the_row(tmp_path: Path) ->
     mixed = INVOICED.replace(
         "{of: {column: Amount}, currency: EUR}", "{of: {column: Amount}, currency: USD}"
     )
-    row = next(iter(map_file(read_mapping("m.yaml", (HEAD + mixed).encode()), path)))
+    row = next(iter(mapped_rows(read_mapping("m.yaml", (HEAD + mixed).encode()), [path])))
     assert row.is_rejected
     assert "an amount in USD" in str(row.problems[0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 from schemas.facts import OrderFact
 from schemas.units import instant
+from streams.replay.joins import Joins
 from streams.replay.mapping import Mapping
 from streams.replay.mapping_file import read_mapping
-from streams.replay.rows import FileError, MappedRow, dangling_pointers, map_file
+from streams.replay.rows import MappedRow, dangling_pointers, map_table
+from streams.replay.tables import FileError
 
 MAPPING = read_mapping(
     "m.yaml",
@@ -66,10 +69,14 @@ HEADER = "ID,Order,Item,Pieces,City,Due,State,Placed,Price,Weight"
 GOOD = "1,77,Pump,2.5,Oslo,2026-03-09,sure,2026-03-01 10:00,12.345,7"
 
 
+def table_rows(mapping: Mapping, path: Path) -> Iterator[MappedRow]:
+    return map_table(mapping.readings()[0], path, Joins(mapping))
+
+
 def mapped(tmp_path: Path, *lines: str, mapping: Mapping = MAPPING) -> list[MappedRow]:
     path = tmp_path / "orders.csv"
     path.write_bytes("\n".join((HEADER, *lines)).encode("utf-8-sig"))
-    return list(map_file(mapping, path))
+    return list(table_rows(mapping, path))
 
 
 def problem(tmp_path: Path, line: str) -> str:
@@ -163,7 +170,7 @@ def test_bytes_that_are_no_text_reject_their_row_alone(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     bad = GOOD.encode().replace(b"Pump", b"P\xffmp").replace(b"1,77", b"2,77")
     path.write_bytes(b"\n".join((HEADER.encode(), GOOD.encode(), bad)))
-    good, rejected = map_file(MAPPING, path)
+    good, rejected = table_rows(MAPPING, path)
     assert not good.is_rejected
     assert r"'P\udcffmp'" in str(rejected.problems[0])
 
@@ -190,14 +197,14 @@ def test_a_header_must_have_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("id,Order,Item,Pieces,City,Due,State,Placed,Price,Weight,Weight\n")
     with pytest.raises(FileError) as caught:
-        list(map_file(MAPPING, path))
+        list(table_rows(MAPPING, path))
     assert [str(each) for each in caught.value.problems] == [
         "orders.csv:1: found no such column, expected the column 'ID' (did you mean 'id'?)",
         "orders.csv:1: Weight: found the column 'Weight' 2 times, expected one column of that name",
     ]
     path.write_text("")
     with pytest.raises(FileError, match="a header with the names of columns"):
-        list(map_file(MAPPING, path))
+        list(table_rows(MAPPING, path))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -212,7 +219,7 @@ def test_every_row_becomes_facts_or_a_problem(tmp_path: Path, rows: list[list[st
     csv.writer(text).writerows([HEADER.split(","), *rows])
     path = tmp_path / "orders.csv"
     path.write_bytes(text.getvalue().encode("utf-8", errors="surrogatepass"))
-    for row in map_file(MAPPING, path):
+    for row in table_rows(MAPPING, path):
         assert bool(row.facts) != bool(row.problems)
         assert row.line >= 2
         assert all(problem.line == row.line for problem in row.problems)
@@ -223,5 +230,5 @@ def test_every_row_becomes_facts_or_a_problem(tmp_path: Path, rows: list[list[st
 def test_no_bytes_crash_the_reader(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "orders.csv"
     path.write_bytes(HEADER.encode() + b"\n" + data)
-    for row in map_file(MAPPING, path):
+    for row in table_rows(MAPPING, path):
         assert bool(row.facts) != bool(row.problems)

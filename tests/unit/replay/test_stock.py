@@ -9,9 +9,8 @@ import pytest
 
 from schemas.facts import InventoryFact
 from schemas.units import QUANTITY_ONE
-from streams.replay.inputs import csv_rows
+from streams.replay.inputs import mapped_rows
 from streams.replay.mapping_file import MappingError, read_mapping
-from streams.replay.rows import map_file
 from streams.replay.runner import ReplayOptions, run_replay
 from tests.scenario import network
 from topology.model import StockNode
@@ -67,7 +66,7 @@ LOG = """No,When,Item,Site,What,Pieces
 def test_rows_become_facts_about_stock_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(LOG)
-    mapped = list(map_file(read_mapping("m.yaml", MAPPING), path))
+    mapped = list(mapped_rows(read_mapping("m.yaml", MAPPING), [path]))
     facts = [fact for row in mapped for fact in row.facts]
     assert [(fact.kind, getattr(fact, "quantity", None)) for fact in facts] == [
         ("counted", 100 * QUANTITY_ONE),
@@ -87,7 +86,7 @@ def test_a_replay_says_how_each_node_stands(tmp_path: Path) -> None:
     chain = network()
     nodes = (StockNode(item="BOLT", site="LYON", safety_stock=66 * QUANTITY_ONE),)
     chain = build(msgspec.structs.replace(chain.document, stock_nodes=nodes))
-    rows = csv_rows(read_mapping("m.yaml", MAPPING), path)
+    rows = mapped_rows(read_mapping("m.yaml", MAPPING), [path])
     result = run_replay(rows, ReplayOptions(network=chain, settle_days=3))
     assert result.summary.stock_nodes == 2
     assert result.summary.stock_by_standing == {"low": 1, "short": 1}

@@ -68,6 +68,10 @@ ELSEWHERE: dict[str, str] = {
         "tests/unit/replay/test_limits.py",
     ),
     **dict.fromkeys(
+        (name for name in NAMES if name.startswith(("SQLITE_", "JOINED_"))),
+        "tests/unit/replay/test_inputs.py",
+    ),
+    **dict.fromkeys(
         (name for name in NAMES if name.startswith(("NETWORK_", "CELL_"))),
         "tests/unit/topology/test_limits.py",
     ),
