@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts.findings import Answer, Aspect, CauseKind, Fires, Silence
+from alerts.findings import Answer, Aspect, CauseKind, Fires, Silence, Threshold
 from alerts.money import Entry
 from alerts.rules.payments import cause_of_entry, invoiced_quantity
 from alerts.rules.rule import Parameter, Rule, Settings, Unit
@@ -26,7 +26,8 @@ def invoiced_quantity_differs(view: LineView, settings: Settings) -> Answer:
     """More of a line is invoiced than was received of it, whole or damaged, once all is delivered.
 
     What went back is not counted as received. Less than was received is no fault of an invoice:
-    another may follow, and `delivered_not_invoiced` waits for it.
+    another may follow, and `delivered_not_invoiced` waits for it. What was credited is no longer
+    too much, once it is worth what is invoiced beyond.
     """
     line, money = view.line, view.line.money
     if money is None or not money.invoices:
@@ -44,6 +45,8 @@ def invoiced_quantity_differs(view: LineView, settings: Settings) -> Answer:
         return Silence("agrees", 0, tolerance)
     if over * 100 <= tolerance.value * max(received, 0):
         return Silence("within_tolerance", over, tolerance)
+    if money.credited_minor * invoiced >= over * money.invoiced_minor > 0:
+        return Silence("credited", over, tolerance)
     invoice = money.invoices[-1]
     return Fires(
         "fires",
@@ -64,7 +67,8 @@ def invoiced_price_differs(view: LineView, settings: Settings) -> Answer:
     """An invoice asks for another price than the order agrees on, in either direction.
 
     The agreed price is the value of the line over its ordered quantity; the invoice's is what it
-    states, else its amount over its quantity. Both are net, in one currency, for one unit.
+    states, else its amount over its quantity. Both are net, in one currency, for one unit. One that
+    is too high no longer counts once so much is credited that what was agreed is left.
     """
     line, money = view.line, view.line.money
     if money is None or not money.invoices:
@@ -94,6 +98,9 @@ def invoiced_price_differs(view: LineView, settings: Settings) -> Answer:
     invoice = next(each for each in money.invoices if each.number == number)
     agreed = line.value_minor * quantity // line.ordered
     whole = line.value_minor * (invoice.quantity or line.ordered) // line.ordered
+    left = invoice.asked_minor
+    if asked > agreed and left < invoice.invoiced_minor and _is_within(left, whole, tolerance):
+        return Silence("credited", percent, tolerance)
     return Fires(
         "fires",
         percent,
@@ -111,6 +118,11 @@ def invoiced_price_differs(view: LineView, settings: Settings) -> Answer:
         cause=(CauseKind.INVOICE, number),
         money=(abs(invoice.invoiced_minor - whole), money.currency),
     )
+
+
+def _is_within(asked_minor: int, agreed_minor: int, tolerance: Threshold) -> bool:
+    """No more is asked than was agreed, give or take the tolerance in percent."""
+    return (asked_minor - agreed_minor) * 100 <= tolerance.value * agreed_minor
 
 
 def paid_over(view: LineView, settings: Settings) -> Answer:
@@ -235,6 +247,7 @@ INVOICED_QUANTITY = Rule(
         "not_delivered": "Not all of it is delivered yet.",
         "no_quantity": "Invoice or delivery do not say how much, or in another unit.",
         "agrees": "No more is invoiced than was received.",
+        "credited": "{value} too much were invoiced, and are credited.",
         "within_tolerance": "{value} too much; up to {threshold} of what was received are "
         "accepted.",
     },
@@ -258,6 +271,7 @@ INVOICED_PRICE = Rule(
         "no_price": "The order says no value, or in another currency.",
         "no_quantity": "The invoice does not say how much, or in another unit.",
         "agrees": "The invoices ask for the agreed price.",
+        "credited": "{value} apart, and credited.",
         "within_tolerance": "{value} apart; up to {threshold} are accepted.",
     },
     headline="invoiced at another price",
