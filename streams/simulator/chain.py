@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 
+from schemas.facts import Family
 from schemas.units import HOUR_MS
 from topology.load import load
+from topology.model import Mode
 from topology.network import Network
 
 NETWORK_FILES = files("streams.simulator").joinpath("network")
@@ -33,6 +35,9 @@ class Flow:
     supplier_feed: str
     buyer_feed: str
     carrier_feed: str
+    bank_feed: str
+    net_days: int
+    """The terms: an invoice falls due so many days after its own."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ STOPS: dict[str, tuple[Stop, ...]] = {
 The lanes from a port onwards in the network take what is left of the way and a little less, so that
 a shipment that keeps its lead time is never expected late because of where it is.
 """
+
+BANK_FEED = "maker-bank"
+"""The maker buys or sells in every order, so his bank tells of every payment."""
 
 PORTS = ("YANTIAN", "NHAVA-SHEVA", "ROTTERDAM", "SAVANNAH")
 
@@ -87,7 +95,11 @@ def load_network() -> Network:
 
 def flows(network: Network) -> tuple[Flow, ...]:
     """All flows of the chain, with the feeds of those who take part."""
-    feed_of = {feed.party: feed.id for feed in network.document.feeds}
+    feed_of = {
+        feed.party: feed.id
+        for feed in network.document.feeds
+        if not {Family.ORDERS, Family.SHIPMENTS}.isdisjoint(feed.families)
+    }
     found = []
     for lane_id, items, weight, least, most, value_minor, currency in _FLOWS:
         lane = network.lanes[lane_id]
@@ -107,6 +119,8 @@ def flows(network: Network) -> tuple[Flow, ...]:
                 feed_of[supplier],
                 feed_of[buyer],
                 feed_of[lane.carrier],
+                BANK_FEED,
+                14 if lane.mode is Mode.SEA else 10,
             )
         )
     return tuple(found)

@@ -27,6 +27,13 @@ class FaultKind(enum.StrEnum):
     DAMAGED_DELIVERY = "damaged_delivery"
     UNCONFIRMED_ORDER = "unconfirmed_order"
     LOST_SHIPMENT = "lost_shipment"
+    PRICE_MISMATCH = "price_mismatch"
+    INVOICED_TOO_MUCH = "invoiced_too_much"
+    NOT_INVOICED = "not_invoiced"
+    UNPAID = "unpaid"
+    PAYMENT_HOLD = "payment_hold"
+    COUNT_ERROR = "count_error"
+    STOCK_SHORTAGE = "stock_shortage"
 
 
 ORDER_FAULTS: tuple[FaultKind, ...] = (
@@ -37,7 +44,19 @@ ORDER_FAULTS: tuple[FaultKind, ...] = (
     FaultKind.UNCONFIRMED_ORDER,
     FaultKind.LOST_SHIPMENT,
 )
-"""Faults of one order; the others hit whatever passes a port or hangs on a feed."""
+"""Faults of the goods of one order."""
+
+MONEY_FAULTS: tuple[FaultKind, ...] = (
+    FaultKind.PRICE_MISMATCH,
+    FaultKind.INVOICED_TOO_MUCH,
+    FaultKind.NOT_INVOICED,
+    FaultKind.UNPAID,
+    FaultKind.PAYMENT_HOLD,
+)
+"""Faults of the money of one order."""
+
+STOCK_FAULTS: tuple[FaultKind, ...] = (FaultKind.COUNT_ERROR, FaultKind.STOCK_SHORTAGE)
+"""Faults of one stock node. The others hit whatever passes a port or hangs on a feed."""
 
 
 class NoiseKind(enum.StrEnum):
@@ -51,11 +70,15 @@ class NoiseKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Rates:
-    """How often faults happen. Shares are of 1000 orders; the rest are chances per day."""
+    """How often faults happen. Shares are of 1000 orders, of 1000 whose goods have no fault, and of
+    1000 counts; the rest are chances per day."""
 
     order_fault_permille: int = 90
     congestion_percent_a_day: int = 12
     outage_percent_a_day: int = 12
+    money_fault_permille: int = 60
+    count_error_permille: int = 60
+    shortage_percent_a_day: int = 12
 
 
 @dataclass(frozen=True)
@@ -71,22 +94,22 @@ class Noise:
 
 USUAL_FAULTS = Rates()
 USUAL_NOISE = Noise()
-NO_FAULTS = Rates(0, 0, 0)
+NO_FAULTS = Rates(0, 0, 0, 0, 0, 0)
 NO_NOISE = Noise(0, 0, 0, 0, 0)
 FAULT_FREE_DAYS = 3
 """No fault happens in so many first days: sources must have been heard to fall silent."""
 
 
-NEVER_SILENT = ("OCEAN", "MAKER")
-"""Parties whose feeds never fail; `Windows` says why."""
+NEVER_SILENT = ("ocean-tracking", "maker-erp", "maker-bank")
+"""Feeds that never fail; `Windows` says why."""
 
 
 @dataclass(frozen=True)
 class ExpectedCatch:
-    """One thing that should be caught: a line or (for an outage) a source.
+    """One thing that should be caught: a line, a stock node or (for an outage) a source.
 
     It can be told from the facts from `earliest_at` on and should be by `latest_at`; `due_at` is
-    when the line's first promise falls due, None for a source.
+    when the line's first promise falls due, None where the fault breaks none.
     """
 
     subject: str
@@ -97,7 +120,8 @@ class ExpectedCatch:
 
 @dataclass(frozen=True)
 class Injection:
-    """One fault that was injected: what should be caught, and all lines that it touches."""
+    """One fault that was injected: what should be caught, and all lines and nodes that it
+    touches."""
 
     id: str
     kind: FaultKind
@@ -142,8 +166,8 @@ class Windows:
     """Congestions and outages, day by day, from the seed alone; asked for as far ahead as needed.
 
     Neither happens twice at one place within ten days. The feed of the ships never fails, so that
-    what a congestion causes is always told; nor does that of the maker, who takes part in most
-    orders: for weeks hardly one could have a fault that stands alone.
+    what a congestion causes is always told; nor do those of the maker and of his bank, who take
+    part in most orders: for weeks hardly one could have a fault that stands alone.
     """
 
     network: Network
@@ -182,7 +206,7 @@ class Windows:
         self.congestions.setdefault(port, []).append(Congestion(port, start, end))
 
     def _silence(self, rng: Random, start: UtcMillis) -> None:
-        feeds = [feed for feed in self.network.document.feeds if feed.party not in NEVER_SILENT]
+        feeds = [feed for feed in self.network.document.feeds if feed.id not in NEVER_SILENT]
         feed = rng.choice(feeds)
         if self._free_at.get(feed.id, 0) > start:
             return

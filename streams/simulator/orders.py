@@ -7,70 +7,32 @@ times and calendars of its lane, and everything in it happens in the working hou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, Day, UtcMillis
-from streams.simulator.chain import STOPS, Flow, Stop
-from streams.simulator.faults import ORDER_FAULTS, Congestion, FaultKind, Rates, Windows
+from streams.simulator.billing import bill
+from streams.simulator.chain import STOPS, Flow
+from streams.simulator.faults import (
+    MONEY_FAULTS,
+    ORDER_FAULTS,
+    FaultKind,
+    Rates,
+    Windows,
+)
+from streams.simulator.plans import Call, Hold, Plan, PlannedLine
 from topology.model import Lane
 from topology.network import Network
 
-AWAY_DAYS_MAX = 60
-"""No order is on its way for longer; windows are planned so far ahead."""
+AWAY_DAYS_MAX = 120
+"""No order is longer on its way and unpaid; windows are planned so far ahead."""
 
+HELD_LEAD_MS = 7 * DAY_MS
+"""So long before goods must leave a hold is told: the default of the rule."""
 
-@dataclass(frozen=True)
-class PlannedLine:
-    """One line of an order."""
-
-    number: str
-    item: str
-    quantity: int
-    value_minor: int
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call at a port. `held` is the congestion that it runs into."""
-
-    stop: Stop
-    arrived_at: UtcMillis
-    left_at: UtcMillis
-    held: Congestion | None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One order from its placing to its delivery. `promises` are told in turn, each with a day."""
-
-    number: int
-    flow: Flow
-    lane: Lane
-    lines: tuple[PlannedLine, ...]
-    placed_at: UtcMillis
-    promises: tuple[tuple[UtcMillis, Day], ...]
-    ready_at: UtcMillis
-    departed_at: UtcMillis
-    due_at: UtcMillis
-    calls: tuple[Call, ...]
-    arrived_at: UtcMillis
-    delivered_at: UtcMillis
-    fault: FaultKind | None = None
-    fault_at: UtcMillis = 0
-    has_faster_lane: bool = False
-    """Goods that missed this lane could still have taken another one."""
-
-    @property
-    def confirmed_at(self) -> UtcMillis:
-        """When the first promise is made."""
-        return self.promises[0][0]
-
-    @property
-    def feeds(self) -> tuple[str, ...]:
-        """The sources that tell of it."""
-        return self.flow.buyer_feed, self.flow.supplier_feed, self.flow.carrier_feed
+HELD_TOLD_MS = 36 * HOUR_MS
+"""For so long at least a hold matters before it is released: a night and a run after it."""
 
 
 class Planner:
@@ -111,9 +73,53 @@ class Planner:
         work_ms = rng.randrange(4, 30) * HOUR_MS
         sure = self._sure(number, flow, lane, rng, placed_at, confirmed_at, work_ms)
         kind = rng.choice(ORDER_FAULTS)
-        if rng.randrange(1000) >= self._rates.order_fault_permille or not self._is_clear(sure):
-            return sure
-        return self._faulty(sure, kind, rng, work_ms)
+        plan = sure
+        if rng.randrange(1000) < self._rates.order_fault_permille and self._is_clear(sure):
+            plan = self._faulty(sure, kind, rng, work_ms)
+        return self._with_money(plan, work_ms)
+
+    def _with_money(self, plan: Plan, work_ms: int) -> Plan:
+        """The plan with its invoice and payments, and perhaps a fault of its money.
+
+        The chance in it is its own, so that it changes nothing of the goods of other orders.
+        """
+        rng = Random(f"{self._seed}/money/{plan.number}")
+        kind = rng.choice(MONEY_FAULTS)
+        is_faulty = rng.randrange(1000) < self._rates.money_fault_permille
+        if is_faulty and plan.fault is None and self._is_clear(plan):
+            if kind is FaultKind.PAYMENT_HOLD:
+                faulty = self._held(plan, rng, work_ms)
+            else:
+                faulty = replace(plan, fault=kind)
+            billed = replace(faulty, billing=bill(self._network, faulty, rng))
+            if self._is_told(billed):
+                return billed
+        return replace(plan, billing=bill(self._network, plan, rng))
+
+    def _held(self, plan: Plan, rng: Random, work_ms: int) -> Plan:
+        """The supplier holds the goods for two to three days from his promise on, which allows for
+        it; so late before they must leave that it matters, or else nothing happens."""
+        held_at = plan.confirmed_at + rng.randrange(10, 90) * MINUTE_MS
+        released_at = held_at + rng.randrange(48, 72) * HOUR_MS
+        held = self._renewed(plan, rng, plan.confirmed_at, released_at, work_ms)
+        leaves_by = self._network.latest_departure(held.lane, held.due_at)
+        assert leaves_by is not None
+        matters_at = max(held_at, leaves_by - HELD_LEAD_MS)
+        if matters_at > released_at - HELD_TOLD_MS or not self._is_clear(held):
+            return plan
+        return replace(
+            held,
+            fault=FaultKind.PAYMENT_HOLD,
+            fault_at=held_at,
+            hold=Hold(held_at, released_at, matters_at),
+        )
+
+    def _is_told(self, plan: Plan) -> bool:
+        """The supplier, who tells of the fault of the money, is not silent until it is paid."""
+        assert plan.billing is not None
+        return plan.fault is not None and not self._windows.is_silent(
+            (plan.flow.supplier_feed,), plan.placed_at, plan.billing.paid_at[-1] + 3 * DAY_MS
+        )
 
     def _sure(
         self,

@@ -7,7 +7,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import NamedTuple
 
-from schemas.facts import Fact, Family, Heartbeat, OrderFact
+from schemas.addresses import fact_topic
+from schemas.facts import Fact
 from schemas.units import DAY_MS, UtcMillis
 from streams.simulator.bulk import copied
 from streams.simulator.chain import flows, load_network
@@ -23,7 +24,9 @@ from streams.simulator.faults import (
     Windows,
 )
 from streams.simulator.feeds import Source
+from streams.simulator.levels import levels
 from streams.simulator.orders import AWAY_DAYS_MAX, Planner
+from streams.simulator.stock import StockKeeper
 from streams.simulator.stories import Storyteller
 from topology.network import Network
 
@@ -67,16 +70,27 @@ class Simulation:
             feed.id: Source(feed, options.noise, self._windows)
             for feed in self.network.document.feeds
         }
+        whole_flows = flows(self.network)
         self._planner = Planner(
             self.network,
-            flows(self.network),
+            whole_flows,
             self._windows,
             options.rates,
             options.seed,
             options.started_at,
             DAY_MS / options.orders_per_day,
         )
-        self._storyteller = Storyteller(self._sources, options.noise)
+        self._storyteller = Storyteller(self._sources, options.noise, options.seed)
+        self._stock = StockKeeper(
+            self.network,
+            levels(self.network, whole_flows, options.orders_per_day),
+            self._sources,
+            self._windows,
+            options.rates,
+            options.noise,
+            options.seed,
+            options.started_at,
+        )
         self._waiting: list[tuple[UtcMillis, str, str, int, Fact]] = []
         self._order = 0
         self._now = options.started_at
@@ -106,6 +120,8 @@ class Simulation:
         while self._planner.thought_of_at(self._order) <= to:
             self._write(self._order)
             self._order += 1
+        for told in self._stock.advance(to):
+            self._push(told.send_at, told.fact, told.copy)
         for source in self._sources.values():
             for beat in source.heartbeats(self._now + 1, to + 1):
                 self._push(beat.recorded_at, beat, 0)
@@ -113,7 +129,7 @@ class Simulation:
         emissions = []
         while self._waiting and self._waiting[0][0] <= to:
             send_at, _, _, _, fact = heappop(self._waiting)
-            topic = _topic(fact)
+            topic = fact_topic(fact)
             if self.options.copies == 1:
                 emissions.append(Emission(send_at, topic, fact))
             else:
@@ -124,6 +140,7 @@ class Simulation:
     def _write(self, number: int) -> None:
         rng = Random(f"{self.options.seed}/order/{number}")
         plan = self._planner.plan(number, rng)
+        self._stock.expect(plan)
         story = self._storyteller.tell(plan, rng)
         for sent in story.sent:
             self._push(sent.send_at, sent.fact, sent.copy)
@@ -140,7 +157,8 @@ class Simulation:
 
     def injections(self) -> tuple[Injection, ...]:
         """The faults that have begun by now, in the order in which they began."""
-        found = [each for each in self._injections if each.at <= self._now]
+        of_orders_and_stock = (*self._injections, *self._stock.injections)
+        found = [each for each in of_orders_and_stock if each.at <= self._now]
         for port, congestions in self._windows.congestions.items():
             for congestion in congestions:
                 touched = self._touched.get(congestion.id)
@@ -173,13 +191,3 @@ class Simulation:
     def noisy_lines(self) -> dict[str, tuple[NoiseKind, ...]]:
         """Line → the noise in its facts that may mislead."""
         return {line: tuple(sorted(kinds)) for line, kinds in sorted(self._noise.items())}
-
-
-def _topic(fact: Fact) -> str:
-    match fact:
-        case Heartbeat():
-            return Family.HEARTBEATS.value
-        case OrderFact():
-            return Family.ORDERS.value
-        case _:
-            return Family.SHIPMENTS.value

@@ -3,56 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from random import Random
 
-import msgspec
-
-from schemas.facts import OrderFact, ShipmentFact, line_id
+from schemas.facts import OrderFact, ShipmentFact
 from schemas.units import HOUR_MS, MINUTE_MS, QUANTITY_ONE, UtcMillis
-from streams.simulator.faults import ExpectedCatch, FaultKind, Injection, Noise, NoiseKind
+from streams.simulator.accounting import injection_of
+from streams.simulator.faults import ExpectedCatch, FaultKind, Noise, NoiseKind
 from streams.simulator.feeds import Source
-from streams.simulator.orders import Call, Plan, PlannedLine
+from streams.simulator.money import tell_money
+from streams.simulator.plans import Call, Plan, PlannedLine
+from streams.simulator.telling import Story, Voice
 from topology.model import Mode
 
-UNCONFIRMED_AFTER_MS = 48 * HOUR_MS
-"""From when an unconfirmed order can be told: the default limit of the rule."""
-
-SIGNS_WITHIN_MS = 36 * HOUR_MS
-"""By when every source has said that it is complete up to a moment, the nightly one included."""
-
-_DROPPED_KINDS = frozenset({"arrived", "departed", "eta"})
 _BY_CARRIER_REF = frozenset({Mode.SEA, Mode.AIR})
 
 
-@dataclass(frozen=True)
-class Sent:
-    """One fact on its way: `copy` is 1 for a duplicate."""
-
-    send_at: UtcMillis
-    fact: OrderFact | ShipmentFact
-    copy: int = 0
-
-
-@dataclass
-class Story:
-    """What is told of one order; grows while it is written."""
-
-    lines: tuple[str, ...] = ()
-    sent: list[Sent] = field(default_factory=list)
-    injection: Injection | None = None
-    congested: dict[str, list[ExpectedCatch]] = field(default_factory=dict)
-    """Congestion → what should be caught because of it; none for lines that it only touches."""
-    noise: dict[str, set[NoiseKind]] = field(default_factory=dict)
-    """Line → noise in its facts that may mislead: drops and contradictions, not what is borne."""
-
-
 class Storyteller:
-    """Writes the story of a plan. Everything random comes from the order's own generator."""
+    """Writes the story of a plan. Everything random comes from the order's own generators."""
 
-    def __init__(self, sources: Mapping[str, Source], noise: Noise) -> None:
+    def __init__(self, sources: Mapping[str, Source], noise: Noise, seed: int) -> None:
         self._sources = sources
         self._noise = noise
+        self._seed = seed
 
     def tell(self, plan: Plan, rng: Random) -> Story:
         """All facts of the order, in no order, with when each is sent."""
@@ -63,7 +35,8 @@ class Storyteller:
         if plan.fault is not FaultKind.LOST_SHIPMENT:
             teller.travel()
         teller.deliver()
-        teller.account()
+        tell_money(plan, teller.story, self._sources, self._noise, self._seed)
+        teller.story.injection = injection_of(plan, teller.story)
         return teller.story
 
 
@@ -73,18 +46,15 @@ class _Teller:
     ) -> None:
         self._plan = plan
         self._rng = rng
-        self._sources = sources
         self._noise = noise
-        self._count = 0
         flow, number = plan.flow, f"{plan.number:07d}"
-        self._order_ref = f"{flow.buyer}/PO-{number}"
-        self._supplier_ref = f"{flow.supplier}/SO-{number}"
+        self._order_ref = plan.order_ref
+        self._supplier_ref = plan.supplier_ref
         self._shipment_ref = f"{flow.supplier}/ASN-{number}"
         self._carrier_ref = f"{plan.lane.carrier}/{plan.lane.mode.upper()}-{number}"
-        self._line_ids = tuple(line_id(self._order_ref, line.number) for line in plan.lines)
+        self._line_ids = plan.line_ids
         self.story = Story(self._line_ids)
-        self._told_at: dict[str, UtcMillis] = {}
-        """Kind of fact → when the last of it was sent."""
+        self._voice = Voice(f"{number}-", self.story, sources, noise, rng)
 
     def place(self) -> None:
         """The buyer's order, line by line."""
@@ -200,9 +170,7 @@ class _Teller:
         """The proof of delivery, line by line; a fault makes the first line short or damaged."""
         plan = self._plan
         for index, line in enumerate(plan.lines):
-            part = max(1, line.quantity // 5) if index == 0 else 0
-            short = part if plan.fault is FaultKind.SHORT_SHIPMENT else 0
-            damaged = part if plan.fault is FaultKind.DAMAGED_DELIVERY else 0
+            short, damaged = plan.short(index), plan.damaged(index)
             self._shipment(
                 plan.flow.carrier_feed,
                 "delivered",
@@ -218,46 +186,11 @@ class _Teller:
                 damaged=damaged * QUANTITY_ONE if damaged else None,
             )
 
-    def account(self) -> None:
-        """Writes down the fault of the order: what should be caught, from when, and by when."""
-        plan, kind = self._plan, self._plan.fault
-        if kind is None:
-            return
-        lines = self._line_ids
-        match kind:
-            case FaultKind.LATE_SUPPLIER:
-                earliest_at, latest_at = plan.fault_at, plan.fault_at + SIGNS_WITHIN_MS
-                if plan.has_faster_lane:
-                    latest_at = self._told_at["departed"]
-                says = "the goods miss the last departure that meets the promise"
-            case FaultKind.UNCONFIRMED_ORDER:
-                earliest_at = plan.placed_at + UNCONFIRMED_AFTER_MS
-                latest_at = earliest_at + SIGNS_WITHIN_MS
-                says = "the supplier confirms five days late or later"
-            case FaultKind.PROMISE_CREEP:
-                earliest_at, latest_at = plan.fault_at, self._told_at["confirmed"]
-                says = f"the promise moves {len(plan.promises) - 1} times by a day"
-            case FaultKind.LOST_SHIPMENT:
-                earliest_at, latest_at = plan.fault_at, plan.due_at + SIGNS_WITHIN_MS
-                says = "after its departure nothing is told of the shipment"
-            case FaultKind.SHORT_SHIPMENT:
-                earliest_at, latest_at = plan.fault_at, self._told_at["delivered"]
-                lines, says = lines[:1], "a fifth of the line is missing"
-            case FaultKind.DAMAGED_DELIVERY:
-                earliest_at, latest_at = plan.fault_at, self._told_at["delivered"]
-                lines, says = lines[:1], "a fifth of the line is damaged"
-            case _:
-                raise AssertionError(f"{kind} is no fault of an order")
-        expected = tuple(ExpectedCatch(line, earliest_at, latest_at, plan.due_at) for line in lines)
-        self.story.injection = Injection(
-            f"{kind}:{self._order_ref}", kind, plan.fault_at, says, expected, self._line_ids
-        )
-
     def _order(
         self, feed: str, kind: str, at: UtcMillis, line: PlannedLine, **fields: object
     ) -> UtcMillis | None:
         fact = OrderFact(
-            self._event_id(),
+            self._voice.event_id(),
             feed,
             kind,
             at,
@@ -266,11 +199,11 @@ class _Teller:
             line=line.number,
             **fields,  # type: ignore[arg-type]
         )
-        return self._send(fact, at)
+        return self._voice.send(fact, at)
 
     def _shipment(self, feed: str, kind: str, at: UtcMillis, **fields: object) -> UtcMillis | None:
-        fact = ShipmentFact(self._event_id(), feed, kind, at, at, **fields)  # type: ignore[arg-type]
-        return self._send(fact, at)
+        fact = ShipmentFact(self._voice.event_id(), feed, kind, at, at, **fields)  # type: ignore[arg-type]
+        return self._voice.send(fact, at)
 
     def _carried(self, kind: str, at: UtcMillis, **fields: object) -> UtcMillis | None:
         """A fact of the carrier, who on sea and in the air knows the shipment by his number."""
@@ -289,8 +222,8 @@ class _Teller:
         As noise the supplier tells another one, a little before.
         """
         sent_at = self._carried("eta", at, eta_at=eta_at, to_site=self._plan.lane.destination)
-        if self._happens(self._noise.contradiction_permille):
-            self._mark(NoiseKind.CONTRADICTION)
+        if self._voice.happens(self._noise.contradiction_permille):
+            self._voice.mark(NoiseKind.CONTRADICTION)
             self._shipment(
                 self._plan.flow.supplier_feed,
                 "eta",
@@ -299,32 +232,3 @@ class _Teller:
                 eta_at=eta_at - self._rng.randrange(1, 3) * HOUR_MS,
             )
         return sent_at
-
-    def _send(self, fact: OrderFact | ShipmentFact, at: UtcMillis) -> UtcMillis | None:
-        """Puts the fact on its way; when it is sent, None if it is dropped."""
-        source, rng, noise = self._sources[fact.source], self._rng, self._noise
-        recorded_at = source.recorded_at(at, rng)
-        if self._happens(noise.delay_permille):
-            recorded_at += rng.randrange(MINUTE_MS, noise.delay_max_ms)
-        send_at = source.sent_at(recorded_at)
-        told = msgspec.structs.replace(fact, recorded_at=recorded_at)
-        self._told_at[fact.kind] = max(send_at, self._told_at.get(fact.kind, 0))
-        if fact.kind in _DROPPED_KINDS and self._happens(noise.drop_permille):
-            self._mark(NoiseKind.DROP)
-            return None
-        self.story.sent.append(Sent(send_at, told))
-        if self._happens(noise.duplicate_permille):
-            again_at = source.sent_at(recorded_at + rng.randrange(MINUTE_MS, 12 * HOUR_MS))
-            self.story.sent.append(Sent(again_at, told, 1))
-        return send_at
-
-    def _happens(self, permille: int) -> bool:
-        return permille > 0 and self._rng.randrange(1000) < permille
-
-    def _mark(self, kind: NoiseKind) -> None:
-        for line in self._line_ids:
-            self.story.noise.setdefault(line, set()).add(kind)
-
-    def _event_id(self) -> str:
-        self._count += 1
-        return f"{self._plan.number:07d}-{self._count}"

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from schemas.payment_records import PaidFor
 from schemas.records import Decision, OrderStatus, Standing, decode
+from schemas.stock_records import StockStanding, StockStatus
 from schemas.units import DAY_MS, HOUR_MS, millis
 from streams.engine.local import LocalEngine
-from streams.simulator.faults import NO_FAULTS, NO_NOISE, FaultKind
+from streams.simulator.faults import NO_FAULTS, NO_NOISE, USUAL_FAULTS, FaultKind
 from streams.simulator.simulation import Simulation, SimulationOptions
 from streams.simulator.truth import FalseAlarmReason, Fired, Score, fired, score, truth_of
 
@@ -20,6 +22,7 @@ TOLERANCE_MS = 4 * STEP_MS
 """A number that is known only over other numbers takes a tick for each on its way to the line."""
 
 OPTIONS = SimulationOptions(seed=2026, started_at=START, orders_per_day=25)
+RATES = replace(USUAL_FAULTS, shortage_percent_a_day=25)
 
 
 def watched(options: SimulationOptions, days: int) -> tuple[Simulation, LocalEngine, list[Fired]]:
@@ -43,8 +46,8 @@ def scored(options: SimulationOptions, days: int) -> tuple[Score, LocalEngine]:
 
 @pytest.fixture(scope="module")
 def clean() -> tuple[Score, LocalEngine]:
-    """Sixty days with faults in facts without noise."""
-    return scored(replace(OPTIONS, noise=NO_NOISE), 60)
+    """Forty-five days with faults in facts without noise."""
+    return scored(replace(OPTIONS, noise=NO_NOISE, rates=RATES), 45)
 
 
 def test_faults_are_caught_and_nothing_else_is_told(clean: tuple[Score, LocalEngine]) -> None:
@@ -74,18 +77,22 @@ def test_every_fact_finds_its_line(clean: tuple[Score, LocalEngine]) -> None:
 
 
 def test_without_faults_and_noise_nothing_is_told() -> None:
-    _, engine, told = watched(replace(OPTIONS, rates=NO_FAULTS, noise=NO_NOISE), 30)
+    _, engine, told = watched(replace(OPTIONS, rates=NO_FAULTS, noise=NO_NOISE), 24)
     assert told == []
     assert engine.outputs("alerts") == []
     assert engine.outputs("notifications") == []
-    standings = {
-        decode(value, OrderStatus).standing for value in engine.latest("order-status").values()
-    }
-    assert standings <= {Standing.ON_TIME, Standing.UNKNOWN}
+    lines = [decode(value, OrderStatus) for value in engine.latest("order-status").values()]
+    assert {each.standing for each in lines} <= {Standing.ON_TIME, Standing.UNKNOWN, Standing.ENDED}
+    nodes = [decode(value, StockStatus) for value in engine.latest("stock-status").values()]
+    assert {each.standing for each in nodes} == {StockStanding.ENOUGH}
+    assert len(nodes) == 16
+    assert {each.payment.paid_for for each in lines if each.payment is not None} == {
+        PaidFor.UNPAID, PaidFor.PARTLY_PAID, PaidFor.PAID
+    }  # fmt: skip
 
 
 def test_noise_is_borne_and_false_alarms_have_a_reason() -> None:
-    found, engine = scored(replace(OPTIONS, seed=7), 40)
+    found, engine = scored(replace(OPTIONS, seed=7), 28)
     assert found.caught >= 0.95 * len(found.faults)
     reasons = {each.reason for each in found.false_alarms}
     assert FalseAlarmReason.NO_REASON not in reasons
