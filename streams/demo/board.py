@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from schemas.payment_records import Clearance, LinePayment
 from schemas.records import (
     Alert,
     AlertState,
@@ -20,6 +21,7 @@ from schemas.records import (
     Standing,
     decode,
 )
+from schemas.stock_records import StockStanding
 from schemas.ticks import StageProgress, Tick
 from schemas.units import UtcMillis, millis
 from streams.delivery import DeliveryOutcome
@@ -39,6 +41,22 @@ class LineStanding(msgspec.Struct, frozen=True, gc=False):
     standing: Standing
     value_minor: int | None = None
     currency: str | None = None
+    payment: LinePayment | None = None
+
+
+class NodeStanding(msgspec.Struct, frozen=True, gc=False):
+    """The part of a `stock-status` record that the board needs."""
+
+    node_id: str
+    standing: StockStanding
+
+
+class Owed(msgspec.Struct, frozen=True):
+    """What is invoiced and not paid yet, by currency in minor units, and how many lines may not go
+    until money comes."""
+
+    values: Mapping[str, int]
+    held: int
 
 
 class Stakes(msgspec.Struct, frozen=True):
@@ -59,6 +77,7 @@ class Board:
     """Alerts that opened, reopened or were resolved since somebody last took them away."""
     feeds: dict[str, FeedStatus] = field(default_factory=dict)
     lines: dict[str, LineStanding] = field(default_factory=dict)
+    nodes: dict[str, NodeStanding] = field(default_factory=dict)
     verdicts: list[Decision] = field(default_factory=list)
     """Records of `decisions` that hold verdicts; those of one subject are in their order."""
     tick: Tick | None = None
@@ -97,6 +116,9 @@ class Board:
             case "order-status":
                 line = _line_decoder.decode(value)
                 self.lines[line.line_id] = line
+            case "stock-status":
+                node = _node_decoder.decode(value)
+                self.nodes[node.node_id] = node
             case "decisions":
                 decision = decode(value, Decision)
                 if decision.kind is DecisionKind.VERDICTS:
@@ -130,6 +152,8 @@ class Board:
                 self.alerts.pop(name, None)
             case "order-status":
                 self.lines.pop(name, None)
+            case "stock-status":
+                self.nodes.pop(name, None)
             case "feeds":
                 self.feeds.pop(name, None)
             case "parked":
@@ -201,11 +225,31 @@ class Board:
             if standing is not Standing.ENDED
         }
 
+    def stock(self) -> dict[StockStanding, int]:
+        """How many stock nodes stand in each way, the worst first; ways without any are left
+        out."""
+        counts = Counter(node.standing for node in self.nodes.values())
+        return {standing: counts[standing] for standing in StockStanding if counts[standing]}
+
+    def owed(self) -> Owed:
+        """What is still to be paid of all invoices, and how many lines wait for money."""
+        values: Counter[str] = Counter()
+        held = 0
+        for line in self.lines.values():
+            payment = line.payment
+            if payment is None:
+                continue
+            held += payment.clearance is Clearance.HELD and line.progress not in OVER
+            if payment.invoices and payment.open_minor and payment.currency is not None:
+                values[payment.currency] += payment.open_minor
+        return Owed(dict(sorted(values.items())), held)
+
 
 TOPICS = (
-    "ticks", "progress", "alerts", "order-status", "decisions", "feeds", "notifications",
-    "receipts", "dead-letters", "parked",
+    "ticks", "progress", "alerts", "order-status", "stock-status", "decisions", "feeds",
+    "notifications", "receipts", "dead-letters", "parked",
 )  # fmt: skip
 """What the board reads."""
 
 _line_decoder = msgspec.json.Decoder(LineStanding)
+_node_decoder = msgspec.json.Decoder(NodeStanding)

@@ -14,7 +14,9 @@ from streams.demo.words import (
     STANDING_WORDS,
     at_stake,
     moment,
+    owed_words,
     short_values,
+    stock_words,
     what_happened,
 )
 
@@ -81,10 +83,12 @@ def _status(scene: Scene) -> str:
         + (f" ({short_values(stakes[each].values)})" if stakes[each].values else "")
         for each in STANDING_STYLES
     )
+    owed = board.owed()
     blind = [feed.source for feed in board.feeds.values() if feed.blind]
     return (
         f"{moment(scene.now)}  -- {counted(len(board.open_alerts), 'alert')} open; "
         f"order lines: {promises}; "
+        f"stock: {stock_words(board.stock())}; money: {owed_words(owed.values, owed.held)}; "
         f"feeds: {len(board.feeds)}, blind: {', '.join(sorted(blind)) or 'none'}; "
         f"{scene.facts_per_second} facts/s, {scene.ticks_per_second:.1f} ticks/s"
     )

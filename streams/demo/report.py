@@ -169,12 +169,15 @@ def _faults_told(faults: Faults) -> Iterator[str]:
 
 
 def _next_told(report: Report, program: str, *, keep: bool) -> Iterator[str]:
-    example = f"'{report.faults.example}'" if report.faults.example else "ID"
+    faults = report.faults
+    example = f"'{faults.example}'" if faults.example else "ID"
     yield "What to try next:"
     commands = [
         ("alerts list", "what is wrong now, the worst first"),
         (f"explain {example}", "why, from the facts up, and who was told"),
         (f"order show {example}", "where it is, what was promised, what comes next"),
+        ("stock list", "what lies where, how far it lasts, and what was counted wrong"),
+        *_of_stock_and_money(faults),
         ("status", "how far time has come, and what needs a person"),
     ]
     if keep:
@@ -185,3 +188,11 @@ def _next_told(report: Report, program: str, *, keep: bool) -> Iterator[str]:
     for command, says in commands:
         yield f"  {program} {command}"
         yield f"      {says}"
+
+
+def _of_stock_and_money(faults: Faults) -> Iterator[tuple[str, str]]:
+    """Where to look at a fault of stock and at one of money, if one was caught."""
+    if faults.stock_example:
+        yield f"explain '{faults.stock_example}'", "why that stock is not what it should be"
+    if faults.money_example:
+        yield f"order show '{faults.money_example}'", "is it paid for, is it free to go"

@@ -16,14 +16,17 @@ from rich.text import Text
 from alerts.texts import counted
 from schemas.records import Alert, AlertState, Severity
 from schemas.units import millis
+from streams.demo.board import Board
 from streams.demo.scene import Scene
 from streams.demo.spotlight import Spotlight
 from streams.demo.words import (
     SEVERITY_STYLES,
     STANDING_STYLES,
     STANDING_WORDS,
+    STOCK_STYLES,
     at_stake,
     moment,
+    owed_words,
     pace,
     short_moment,
     short_money,
@@ -151,12 +154,15 @@ def _stakes(scene: Scene) -> RenderableType:
 
 
 def _flow(scene: Scene) -> RenderableType:
-    """What comes in and goes out, and which sources are blind."""
+    """What lies and is owed, what comes in and goes out, and which sources are blind."""
     board = scene.board
+    owed = board.owed()
     blind = sorted(feed.source for feed in board.feeds.values() if feed.blind)
     shown = Text(", ".join(blind), "bold magenta") if blind else Text("none", "green")
     rows = [
         ("feeds", Text(f"{len(board.feeds)}, blind: ").append_text(shown)),
+        ("stock", _stock(board)),
+        ("money", Text(owed_words(owed.values, owed.held))),
         ("facts", Text(f"{scene.facts:,}, {scene.facts_per_second:,} a second")),
         ("ticks", Text(f"{board.done:,}, {scene.ticks_per_second:.1f} a second")),
         ("notified", Text(f"{len(board.notified):,}, {board.delivered:,} delivered")),
@@ -167,6 +173,14 @@ def _flow(scene: Scene) -> RenderableType:
     for name, value in rows:
         grid.add_row(name, value)
     return grid
+
+
+def _stock(board: Board) -> Text:
+    """How many stock nodes stand in each way."""
+    parts: list[Text] = []
+    for standing, count in board.stock().items():
+        parts.append(Text(f"{count} {standing.value}", STOCK_STYLES[standing]))
+    return Text(", ").join(parts) if parts else Text("none")
 
 
 def _severities(scene: Scene) -> RenderableType:

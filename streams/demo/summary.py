@@ -15,7 +15,7 @@ import msgspec
 from schemas.records import AlertState, Decision, Outcome
 from schemas.units import HOUR_MS, UtcMillis, instant
 from streams.demo.board import Board
-from streams.simulator.faults import FaultKind
+from streams.simulator.faults import MONEY_FAULTS, STOCK_FAULTS, FaultKind
 from streams.simulator.simulation import Simulation
 from streams.simulator.truth import FalseAlarm, FaultScore, Truth, fired, score, truth_of
 
@@ -76,6 +76,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms_by_reason: tuple[FalseAlarmCount, ...]
     example: str | None
     """A line of the fault that was told of before its date and began last: it is still known."""
+    money_example: str | None
+    """A line of the fault of money that was caught last."""
+    stock_example: str | None
+    """The stock node of the fault of stock that was caught last."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +102,9 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
     whole = score(truth, fired(board.verdicts), 2 * gap_ms + HOUR_MS)
     scored = [each for each in whole.faults if _latest_at(each) > began_at]
     caught = [each for each in scored if each.in_time]
-    last = max(
-        (each for each in caught if each.early_ms is not None and each.early_ms > 0),
-        key=lambda each: (each.injection.at, each.injection.id),
-        default=None,
-    )
+    in_advance = [each for each in caught if each.early_ms is not None and each.early_ms > 0]
+    of_money = [each for each in caught if each.injection.kind in MONEY_FAULTS]
+    of_stock = [each for each in caught if each.injection.kind in STOCK_FAULTS]
     early = sorted(each.early_ms for each in caught if each.early_ms is not None)
     return Faults(
         injected=len(scored) + whole.open + whole.harmless,
@@ -117,8 +119,16 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
         uncaught=tuple(_uncaught(each, truth, board) for each in scored if not each.in_time),
         false_alarms=len(whole.false_alarms),
         false_alarms_by_reason=_false_alarms(whole.false_alarms),
-        example=None if last is None else last.injection.expected[0].subject,
+        example=_last_subject(in_advance),
+        money_example=_last_subject(of_money),
+        stock_example=_last_subject(of_stock),
     )
+
+
+def _last_subject(faults: Iterable[FaultScore]) -> str | None:
+    """A line or node of the fault that began last."""
+    last = max(faults, key=lambda each: (each.injection.at, each.injection.id), default=None)
+    return None if last is None else last.injection.expected[0].subject
 
 
 def _widened(truth: Truth, gap_ms: int) -> Truth:

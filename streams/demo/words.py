@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alerts.amounts import CURRENCY_DIGITS, money_text
+from alerts.texts import counted
 from schemas.records import Alert, AlertState, Severity, Standing
+from schemas.stock_records import StockStanding
 from schemas.units import UtcMillis, instant
 
 SEVERITY_STYLES = {
@@ -29,6 +31,14 @@ STANDING_WORDS = {
     Standing.BLIND: "blind",
     Standing.UNKNOWN: "no promise yet",
     Standing.ON_TIME: "on time",
+}
+STOCK_STYLES = {
+    StockStanding.SHORT: "bold red",
+    StockStanding.LOW: "yellow",
+    StockStanding.BLIND: "magenta",
+    StockStanding.UNKNOWN: "dim",
+    StockStanding.OVER: "cyan",
+    StockStanding.ENOUGH: "green",
 }
 _SCALES = ((1_000_000_000, "bn"), (1_000_000, "M"), (1_000, "k"))
 
@@ -65,6 +75,16 @@ def short_values(values: Mapping[str, int]) -> str:
     return " + ".join(
         f"{short_money(value, currency)} {currency}" for currency, value in values.items() if value
     )
+
+
+def stock_words(counts: Mapping[StockStanding, int]) -> str:
+    """1 short, 2 low, 13 enough."""
+    return ", ".join(f"{count} {standing.value}" for standing, count in counts.items()) or "none"
+
+
+def owed_words(values: Mapping[str, int], held: int) -> str:
+    """1.2 M EUR to be paid, 3 lines held; of lines, those that may not go until money comes."""
+    return f"{short_values(values) or 'nothing'} to be paid, {counted(held, 'line')} held"
 
 
 def pace(speed: float) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from schemas.facts import split_stock_node_id
+from schemas.payment_records import LinePayment
 from schemas.records import (
     Alert,
     AlertState,
@@ -21,6 +23,7 @@ from schemas.records import (
     Standing,
     Verdict,
 )
+from schemas.stock_records import StockStanding, StockStatus
 from schemas.ticks import StageProgress, Tick
 from schemas.units import UtcMillis, instant
 from streams.demo.options import CHAIN_BEGAN_AT, DemoOptions
@@ -53,7 +56,13 @@ def an_alert(name: str, **fields: Any) -> Alert:
     return Alert(**given)
 
 
-def a_line(name: str, standing: Standing, progress: Progress, value_minor: int) -> OrderStatus:
+def a_line(
+    name: str,
+    standing: Standing,
+    progress: Progress,
+    value_minor: int,
+    payment: LinePayment | None = None,
+) -> OrderStatus:
     """An order line of that value in EUR."""
     return OrderStatus(
         line_id=name,
@@ -67,6 +76,15 @@ def a_line(name: str, standing: Standing, progress: Progress, value_minor: int) 
         quantities=Quantities(ordered=Decimal(1)),
         value_minor=value_minor,
         currency="EUR",
+        payment=payment,
+    )
+
+
+def a_node(name: str, standing: StockStanding) -> StockStatus:
+    """A stock node."""
+    item, site = split_stock_node_id(name)
+    return StockStatus(
+        node_id=name, item=item, site=site, tick=1, at=instant(NOW), standing=standing, why=""
     )
 
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from schemas.payment_records import Clearance, LinePayment, PaidFor
 from schemas.records import AlertState, Progress, Receipt, Record, Standing, encode
+from schemas.stock_records import StockStanding
 from schemas.units import HOUR_MS, instant
-from streams.demo.board import Board
+from streams.demo.board import Board, Owed
 from tests.unit.demo.pieces import (
     NOW,
     a_line,
+    a_node,
     a_notification,
     a_tick,
     an_alert,
@@ -45,6 +49,24 @@ def test_stakes_leave_out_lines_of_which_nothing_is_to_come_and_lines_that_left(
     stakes = board.stakes()
     assert (stakes[Standing.LATE].lines, stakes[Standing.LATE].values) == (2, {"EUR": 570})
     assert (stakes[Standing.ON_TIME].lines, stakes[Standing.ON_TIME].values) == (0, {})
+
+
+def test_stock_and_what_is_owed_are_counted_as_they_stand_now() -> None:
+    board = Board()
+    for name, standing in (("A@X", "short"), ("B@X", "enough"), ("C@X", "enough")):
+        take(board, "stock-status", a_node(name, StockStanding(standing)), name)
+    take(board, "stock-status", a_node("A@X", StockStanding.LOW), "A@X")
+    board.take("stock-status", b"C@X", None)
+    assert board.stock() == {StockStanding.LOW: 1, StockStanding.ENOUGH: 1}
+    unpaid = LinePayment(
+        paid_for=PaidFor.UNPAID, clearance=Clearance.HELD, why="", currency="EUR", open_minor=500
+    )
+    invoiced = msgspec.structs.replace(unpaid, invoices=("I",))
+    for number, (payment, progress) in enumerate(
+        ((unpaid, Progress.CONFIRMED), (invoiced, Progress.DELIVERED), (None, Progress.PLACED))
+    ):
+        take(board, "order-status", a_line(str(number), Standing.ON_TIME, progress, 0, payment))
+    assert board.owed() == Owed({"EUR": 500}, held=1), "what is not invoiced is not owed yet"
 
 
 def test_a_tick_is_done_when_every_partition_of_the_last_stage_says_so() -> None:

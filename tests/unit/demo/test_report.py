@@ -37,7 +37,9 @@ def a_report(faults: Faults) -> Report:
         simulated_to=instant(BEGAN_AT + SLOW_DAYS * DAY_MS),
         first_alert_seconds=4.0,
         started_seconds=6.0,
-        faults=msgspec.structs.replace(faults, example="ACME/4711#10"),
+        faults=msgspec.structs.replace(
+            faults, example="ACME/4711#10", money_example="ACME/4712#10", stock_example="BOLT@OSLO"
+        ),
         alerts=Alerts(raised=3, open=2, resolved=1),
         notifications=Notifications(decided=2, delivered=2, by_recipient={"operations": 2}),
         flow=Flow(facts=9, past=4, past_seconds=1.0, per_second=1, ticks=7, ticks_per_second=1.0),
@@ -59,6 +61,9 @@ def test_commands_are_printed_whole_as_the_demo_was_started(faults: Faults, keep
     commands = lines[start + 1 :: 2]
     assert all(each.startswith(f"  {PROGRAM} ") for each in commands)
     assert f"  {PROGRAM} explain 'ACME/4711#10'" in commands
+    assert f"  {PROGRAM} stock list" in commands
+    assert f"  {PROGRAM} explain 'BOLT@OSLO'" in commands
+    assert f"  {PROGRAM} order show 'ACME/4712#10'" in commands
     assert any("demo --keep" in each for each in commands) is not keep
 
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
+from schemas.payment_records import Clearance, LinePayment, PaidFor
 from schemas.records import Alert, AlertState, FeedStatus, Progress, Severity, Standing, encode
+from schemas.stock_records import StockStanding
 from schemas.units import instant
 from streams.demo.board import Board
 from streams.demo.lines import PlainLines
@@ -16,7 +18,7 @@ from streams.demo.scene import Scene
 from streams.demo.screen import LiveScreen, draw
 from streams.demo.spotlight import HOLD_SECONDS, Spotlight
 from streams.demo.words import pace, short_money, short_values, stopwatch
-from tests.unit.demo.pieces import NOW, OPTIONS, a_line, an_alert
+from tests.unit.demo.pieces import NOW, OPTIONS, a_line, a_node, an_alert
 
 
 def a_scene(
@@ -28,6 +30,14 @@ def a_scene(
     for number, standing in enumerate(Standing):
         line = a_line(str(number), standing, Progress.CONFIRMED, 1_234_567_00)
         board.take("order-status", b"", encode(line))
+    for name, how in (("A@X", StockStanding.SHORT), ("B@X", StockStanding.ENOUGH)):
+        board.take("stock-status", name.encode(), encode(a_node(name, how)))
+    owed = LinePayment(
+        paid_for=PaidFor.UNPAID, clearance=Clearance.HELD, why="", currency="EUR",
+        open_minor=2_000_000_00, invoices=("I",),
+    )  # fmt: skip
+    held = a_line("held", Standing.ON_TIME, Progress.CONFIRMED, 0, owed)
+    board.take("order-status", b"", encode(held))
     feed = FeedStatus(source="seaways", tick=1, at=instant(NOW), blind=True, declared=True)
     board.take("feeds", b"", encode(feed))
     return Scene(
@@ -80,6 +90,8 @@ def test_a_screen_says_what_is_wrong_what_it_is_worth_why_and_what_to_do() -> No
         "1.2 M",
         "at risk",
         "blind: seaways",
+        "1 short, 1 enough",
+        "2.0 M EUR to be paid, 1 line held",
         "12,345, 678 a second",
         "a day every 1.5 s",
         "0:10 of 1:00",
@@ -130,6 +142,7 @@ def test_plain_lines_tell_the_worst_of_the_past_then_each_alert_and_a_status() -
     assert "BAD" in lines[2]
     assert "NEW" in lines[7]
     assert "seaways" in lines[8]
+    assert "stock: 1 short, 1 enough; money: 2.0 M EUR to be paid, 1 line held" in lines[8]
     plain.show(a_scene([], seconds=3.0))
     assert len(lines) == 9
     plain.show(a_scene([], seconds=5.2))

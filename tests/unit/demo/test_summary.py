@@ -9,7 +9,7 @@ from schemas.units import DAY_MS, HOUR_MS
 from streams.demo.board import Board
 from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS
 from streams.demo.summary import Faults, judge
-from streams.simulator.faults import Injection
+from streams.simulator.faults import MONEY_FAULTS, Injection
 from streams.simulator.simulation import Simulation, SimulationOptions
 from tests.unit.demo.pieces import fires
 
@@ -51,6 +51,14 @@ def one_due(simulation: Simulation) -> Injection:
 def test_whoever_tells_all_in_time_caught_all(simulation: Simulation) -> None:
     faults = judged(simulation, 0)
     assert faults.due == faults.caught > 10
+    of_money = {
+        line
+        for each in simulation.injections()
+        if each.kind in MONEY_FAULTS
+        for line in each.touched
+    }
+    assert faults.money_example in of_money
+    assert "@" in (faults.stock_example or "")
     assert (faults.late, faults.missed, faults.uncaught) == (0, 0, ())
     assert faults.false_alarms == 0
     assert faults.injected == faults.due + faults.open + faults.harmless
@@ -61,6 +69,7 @@ def test_whoever_is_silent_caught_nothing(simulation: Simulation) -> None:
     faults = judge(simulation, Board(), BEGAN_AT)
     assert faults.due == faults.missed > 10
     assert (faults.caught, faults.early_hours_median, faults.example) == (0, None, None)
+    assert faults.money_example is faults.stock_example is None
     assert all(each.why for each in faults.uncaught)
 
 
