@@ -21,10 +21,17 @@ from tests.worlds import PARTITIONS, KafkaWorld, until
 BEGIN: UtcMillis = 1_767_571_200_000 + 7 * MINUTE_MS
 """2026-01-05T00:07:00Z. Deadlines lie on full hours: none is passed while the clock stands."""
 BEAT_MS = 6 * HOUR_MS
-FAULTS = Rates(order_fault_permille=1000, congestion_percent_a_day=5, outage_percent_a_day=5)
+FAULTS = Rates(
+    order_fault_permille=900,
+    congestion_percent_a_day=5,
+    outage_percent_a_day=5,
+    money_fault_permille=1000,
+    count_error_permille=200,
+    shortage_percent_a_day=50,
+)
 QUIET_DAYS = 8
 """Before that there is little to alarm anybody: the first days are one large backlog. After that
-four beats open or change 100 alerts and more, in one to two thousand facts."""
+four to ten beats open or change 100 alerts, in one to four thousand facts of all families."""
 SETTLE_SECONDS = 90.0
 
 

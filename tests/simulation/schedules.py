@@ -10,13 +10,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
-
-from schemas.facts import Fact, Heartbeat, OrderFact, ShipmentFact
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
-from tests.scenario import START, story
+from tests.scenario import START
+from tests.simulation.schedules_tale import tale
 
-FACT_TOPICS = ("orders", "shipments", "heartbeats")
+GOODS_TOPICS = ("orders", "shipments", "heartbeats")
+FACT_TOPICS = (*GOODS_TOPICS, "inventory", "payments")
 
 WORKER_MOMENTS = (
     "begin", "produce", "produced", "offsets sent", "before commit", "after commit",
@@ -196,41 +195,18 @@ class Schedule:
     facts_per_tick_max: int
     poisoned: bool
     """Whether evaluating one line, and one source, fails now and then."""
+    all_families: bool
+    """Whether stock and money are told of too."""
     events: tuple[Event, ...]
 
 
 SLOTS = 3
-ORDERS = 5
 _SPAN_MS = 16 * DAY_MS
 
 
-def tale(seed: int) -> list[Fact]:
-    """The facts of some orders, in the order in which they are told; no heartbeats.
-
-    Some suppliers use their own numbers alone, so that a fact takes steps to its line.
-    """
-    chance = random.Random(f"tale {seed}")
-    own = {f"ACME/PO-{number:03d}" for number in range(ORDERS) if chance.random() < 0.4}
-    return [_by_supplier(fact, own) for _, fact in story(seed, orders=ORDERS, days=0)]
-
-
-def _by_supplier(fact: Fact, own: set[str]) -> Fact:
-    """The fact as a supplier tells it who names orders of `own` by his own number."""
-    order = None if isinstance(fact, Heartbeat) else fact.order_ref
-    if order is None or order not in own:
-        return fact
-    number = f"SUP/SO-{order[-3:]}"
-    if isinstance(fact, OrderFact) and fact.kind == "confirmed":
-        return msgspec.structs.replace(fact, supplier_ref=number, supplier_line="1")
-    if isinstance(fact, ShipmentFact) and fact.kind == "packed":
-        return msgspec.structs.replace(
-            fact, order_ref=None, line=None, supplier_ref=number, supplier_line="1"
-        )
-    return fact
-
-
-def draw(seed: int) -> Schedule:
-    """The schedule of a seed."""
+def draw(seed: int, *, all_families: bool = True) -> Schedule:
+    """The schedule of a seed; without `all_families` as it was before stock and money were told, so
+    that what a seed once found stays found."""
     chance = random.Random(f"schedule {seed}")
     return Schedule(
         seed=seed,
@@ -241,13 +217,15 @@ def draw(seed: int) -> Schedule:
         buffered_max=chance.choice((12, 400_000)),
         facts_per_tick_max=chance.choice((4, 400_000, 400_000)),
         poisoned=chance.random() < 0.3,
-        events=tuple(_events(seed, chance)),
+        all_families=all_families,
+        events=tuple(_events(seed, chance, all_families)),
     )
 
 
-def _events(seed: int, chance: random.Random) -> list[Event]:
+def _events(seed: int, chance: random.Random, all_families: bool) -> list[Event]:
     events: list[Event] = [Start(0), Start(1, skew_ms=chance.choice((0, HOUR_MS, -HOUR_MS)))]
-    told = tale(seed)
+    told = tale(seed, all_families=all_families)
+    topics = FACT_TOPICS if all_families else GOODS_TOPICS
     waiting = list(range(len(told)))
     again: list[int] = []
     rounds = chance.randrange(4, 7)
@@ -268,7 +246,7 @@ def _events(seed: int, chance: random.Random) -> list[Event]:
         events.append(Tell(tuple(facts[:half]), chance.random() < 0.3, chance.getrandbits(32)))
         events.append(Clock(after_ms, alive))
         for _ in range(chance.randrange(1, 4)):
-            events.extend(_trouble(chance))
+            events.extend(_trouble(chance, topics))
             events.append(Run(chance.randrange(5, 30), chance.getrandbits(32)))
         events.append(Tell(tuple(facts[half:]), chance.random() < 0.3, chance.getrandbits(32)))
         events.append(Run(chance.randrange(10, 40), chance.getrandbits(32)))
@@ -278,9 +256,9 @@ def _events(seed: int, chance: random.Random) -> list[Event]:
     return events
 
 
-def _trouble(chance: random.Random) -> list[Event]:
+def _trouble(chance: random.Random, topics: Sequence[str]) -> list[Event]:
     slot = chance.randrange(SLOTS)
-    topic = chance.choice(FACT_TOPICS)
+    topic = chance.choice(topics)
     rare: tuple[Callable[[], list[Event]], ...] = (
         lambda: [Die(slot), Start(slot, renamed=chance.random() < 0.5)],
         lambda: [Zombie(slot, chance.randrange(1, 12))],

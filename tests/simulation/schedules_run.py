@@ -74,7 +74,7 @@ class Simulation:
         self.processes: dict[int, Process] = {}
         self.ghosts: list[str] = []
         self._names = Counter[int]()
-        self.world = World(schedule.seed, self.log, self.weather.frozen)
+        self.world = World(schedule, self.log, self.weather.frozen)
 
     # Processes.
 

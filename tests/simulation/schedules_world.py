@@ -17,7 +17,8 @@ from streams.engine.memory_parts import Transaction
 from streams.publishing import Publication, split
 from tests.scenario import START, network
 from tests.simulation import schedules as events
-from tests.simulation.schedules import Event, tale
+from tests.simulation.schedules import Event, Schedule
+from tests.simulation.schedules_tale import tale
 from topology import network as networks
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -32,11 +33,11 @@ def _networks() -> tuple[tuple[str, bytes], ...]:
 class World:
     """Everything that is told to the workers. `frozen` is what members see no more of."""
 
-    def __init__(self, seed: int, log: MemoryLog, frozen: dict[Partition, int]) -> None:
+    def __init__(self, schedule: Schedule, log: MemoryLog, frozen: dict[Partition, int]) -> None:
         self.log = log
         self.clock = ManualClock(START)
         self._frozen = frozen
-        self._tale = tale(seed)
+        self._tale = tale(schedule.seed, all_families=schedule.all_families)
         self._sender: Transaction | None = None
         self._beats = 0
         self.publish(0)
