@@ -102,8 +102,7 @@ class Planner:
         held_at = plan.confirmed_at + rng.randrange(10, 90) * MINUTE_MS
         released_at = held_at + rng.randrange(48, 72) * HOUR_MS
         held = self._renewed(plan, rng, plan.confirmed_at, released_at, work_ms)
-        leaves_by = self._network.latest_departure(held.lane, held.due_at)
-        assert leaves_by is not None
+        leaves_by = self._leaves_by(held)
         matters_at = max(held_at, leaves_by - HELD_LEAD_MS)
         if matters_at > released_at - HELD_TOLD_MS or not self._is_clear(held):
             return plan
@@ -113,6 +112,15 @@ class Planner:
             fault_at=held_at,
             hold=Hold(held_at, released_at, matters_at),
         )
+
+    def _leaves_by(self, plan: Plan) -> UtcMillis:
+        """The last departure that meets the promise, by the fastest lane: until they are packed
+        nobody knows that the goods take a slower one."""
+        lanes = self._network.lanes_between(plan.lane.origin, plan.lane.destination)
+        fastest = min(lanes, key=lambda lane: lane.lead_time_p50_ms)
+        leaves_by = self._network.latest_departure(fastest, plan.due_at)
+        assert leaves_by is not None, f"lane {fastest.id} has an origin"
+        return leaves_by
 
     def _is_told(self, plan: Plan) -> bool:
         """The supplier, who tells of the fault of the money, is not silent until it is paid."""

@@ -21,7 +21,7 @@ STEP_MS = 2 * HOUR_MS
 TOLERANCE_MS = 4 * STEP_MS
 """A number that is known only over other numbers takes a tick for each on its way to the line."""
 
-OPTIONS = SimulationOptions(seed=2026, started_at=START, orders_per_day=25)
+OPTIONS = SimulationOptions(seed=2026, started_at=START, orders_per_day=20)
 RATES = replace(USUAL_FAULTS, shortage_percent_a_day=25)
 
 

@@ -9,7 +9,15 @@ from itertools import groupby
 
 import pytest
 
-from schemas.facts import Fact, InventoryFact, OrderFact, PaymentFact, ShipmentFact, line_id
+from schemas.facts import (
+    Fact,
+    InventoryFact,
+    OrderFact,
+    PaymentFact,
+    ShipmentFact,
+    line_id,
+    split_line_id,
+)
 from schemas.units import DAY_MS, QUANTITY_ONE, Quantity, UtcMillis, millis
 from streams.simulator.chain import load_network
 from streams.simulator.faults import (
@@ -220,6 +228,35 @@ def test_goods_that_are_held_leave_only_after_they_were_released(
         line = line_id(fact.order_ref or "", fact.line or "")
         if fact.kind == "issued" and line in lines:
             assert fact.occurred_at > released[fact.order_ref]
+
+
+def test_a_hold_matters_by_the_fastest_lane_before_it_is_released(
+    faulty: tuple[list[Fact], tuple[Injection, ...]],
+) -> None:
+    """Until they are packed nobody knows which lane goods take; the rule takes the fastest."""
+    facts, injections = faulty
+    placed = {
+        fact.order_ref: fact
+        for fact in facts
+        if isinstance(fact, OrderFact) and fact.kind == "placed"
+    }
+    released = {
+        fact.order_ref: fact.occurred_at
+        for fact in facts
+        if isinstance(fact, PaymentFact) and fact.kind == "released"
+    }
+    held = [each for each in injections if each.kind is FaultKind.PAYMENT_HOLD]
+    for each in held:
+        order_ref = split_line_id(each.touched[0])[0]
+        fact = placed[order_ref]
+        lane = NETWORK.lane_between(fact.ship_from, fact.ship_to, fact.item)
+        assert lane is not None
+        assert fact.requested_on is not None
+        leaves_by = NETWORK.latest_departure(lane, NETWORK.due_at(fact.ship_to, fact.requested_on))
+        assert leaves_by is not None
+        assert each.expected[0].latest_at >= leaves_by - 7 * DAY_MS
+        if order_ref in released:
+            assert leaves_by - 7 * DAY_MS < released[order_ref] - DAY_MS
 
 
 def test_quantities_are_whole_pieces(calm: list[Fact]) -> None:
