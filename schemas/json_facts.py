@@ -16,7 +16,7 @@ import difflib
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -66,16 +66,30 @@ class Problem(msgspec.Struct, frozen=True):
 def read_facts(data: bytes, file: str) -> tuple[list[Fact], list[Problem]]:
     """As `parse_lines`, of the bytes of a file; what is larger than the limit or no UTF-8 is one
     problem, and nothing of it is read."""
+    text = _text(data, file)
+    return ([], [text]) if isinstance(text, Problem) else parse_lines(text, file)
+
+
+def read_objects(data: bytes, file: str) -> Iterator[tuple[int, object] | Problem]:
+    """What stands in the bytes of a file, in order: objects that may be facts, each with its line,
+    and what is no JSON. What is larger than the limit or no UTF-8 is one problem."""
+    text = _text(data, file)
+    if isinstance(text, Problem):
+        yield text
+    else:
+        yield from _objects(text, file)
+
+
+def _text(data: bytes, file: str) -> str | Problem:
     if len(data) > limits.FACT_FILE_BYTES_MAX:
         expected = f"at most {limits.FACT_FILE_BYTES_MAX} bytes"
-        return [], [Problem(file, 1, None, f"found a file of {len(data)} bytes, {expected}")]
+        return Problem(file, 1, None, f"found a file of {len(data)} bytes, {expected}")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         found = f"found the byte 0x{data[error.start]:02x}, expected text in UTF-8"
-        return [], [Problem(file, line, None, found)]
-    return parse_lines(text, file)
+        return Problem(file, line, None, found)
 
 
 def parse_lines(text: str, file: str) -> tuple[list[Fact], list[Problem]]:
@@ -86,6 +100,20 @@ def parse_lines(text: str, file: str) -> tuple[list[Fact], list[Problem]]:
     """
     facts: list[Fact] = []
     problems: list[Problem] = []
+    for each in _objects(text, file):
+        if isinstance(each, Problem):
+            problems.append(each)
+            continue
+        line, found = each
+        result = parse_fact(found)
+        if isinstance(result, list):
+            problems += [Problem(file, line, field, error) for field, error in result]
+        else:
+            facts.append(result)
+    return facts, problems
+
+
+def _objects(text: str, file: str) -> Iterator[tuple[int, object] | Problem]:
     scan = _Scan(text)
     line, counted = 1, 0
     while (at := scan.skip_space()) < len(text):
@@ -94,15 +122,10 @@ def parse_lines(text: str, file: str) -> tuple[list[Fact], list[Problem]]:
         try:
             found = scan.read_object(line)
         except (ValueError, RecursionError) as error:
-            problems.append(Problem(file, line, None, f"is no JSON object: {_explain(error)}"))
+            yield Problem(file, line, None, f"is no JSON object: {_explain(error)}")
             scan.skip_to_object(_DEPTH_CHARS if isinstance(error, RecursionError) else 1)
             continue
-        result = parse_fact(found)
-        if isinstance(result, list):
-            problems += [Problem(file, line, field, error) for field, error in result]
-        else:
-            facts.append(result)
-    return facts, problems
+        yield line, found
 
 
 def parse_json(text: str) -> object:

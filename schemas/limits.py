@@ -108,6 +108,8 @@ DOOR_BODY_SECONDS_MAX: Final = 30
 DOOR_AHEAD_SECONDS_MAX: Final = 300
 """Clocks of partners are seldom further off."""
 TOKEN_FILE_BYTES_MAX: Final = 1_000_000
+DOOR_FILE_BYTES_MAX: Final = 100_000_000
+DOOR_PROBLEMS_MAX: Final = 1_000
 
 WEBHOOK_SECRET_BYTES_MAX: Final = 64
 RETRY_AFTER_SECONDS_MAX: Final = 3_600
@@ -328,6 +330,10 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "408; nothing of it is read"),
             Limit("DOOR_AHEAD_SECONDS_MAX", DOOR_AHEAD_SECONDS_MAX, "seconds that `occurred_at` "
                   "and `recorded_at` may lie ahead of the door's clock", "the fact is refused"),
+            Limit("DOOR_FILE_BYTES_MAX", DOOR_FILE_BYTES_MAX, "bytes of a file put into a folder",
+                  _REFUSED),
+            Limit("DOOR_PROBLEMS_MAX", DOOR_PROBLEMS_MAX, "problems listed in the report on a file",
+                  "the others are counted"),
             Limit("TOKEN_FILE_BYTES_MAX", TOKEN_FILE_BYTES_MAX, "bytes of the file of tokens",
                   _REFUSED),
         ),

@@ -20,8 +20,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from schemas import limits
-from streams.settings import Settings
-from streams.sink_settings import MailboxSettings, WebhookSettings
+from streams.settings import NAMED_TABLES, Settings
 
 CONFIG_VARIABLE = "SLIPWATCH_CONFIG"
 PREFIX = "SLIPWATCH_"
@@ -388,8 +387,8 @@ def configuration_page() -> str:
     """docs/configuration.md: the text above, and a row for each setting."""
     rows = [_row(value.name, value.value, value.says) for value in _show(Settings(), (), {})]
     rows += [
-        _row(f"sinks.{table}.NAME.{name}", field.get_default(), field.description or "")
-        for table, model in (("webhooks", WebhookSettings), ("mailboxes", MailboxSettings))
+        _row(f"{table}.NAME.{name}", field.get_default(), field.description or "")
+        for table, model in NAMED_TABLES
         for name, field in model.model_fields.items()
     ]
     return "\n".join((f"{PAGE_HEAD}| setting | default | what it is |", "|---|---|---|", *rows, ""))

@@ -220,7 +220,7 @@ METRICS: tuple[MetricSpec, ...] = (
 DOOR_FACTS = MetricSpec(
     "slipwatch_door_facts_total",
     Kind.COUNTER,
-    "Facts that came to the door, by way (http) and outcome: accepted, refused, or failed "
+    "Facts that came to the door, by way (http, folder) and outcome: accepted, refused, or failed "
     "because the broker did not take them.",
     ("way", "outcome"),
 )
@@ -237,8 +237,26 @@ DOOR_SECONDS = MetricSpec(
     (),
     SHORT_SECONDS,
 )
+DOOR_FILES = MetricSpec(
+    "slipwatch_door_files_total",
+    Kind.COUNTER,
+    "Files that were read from folders, by outcome: done, refused (wholly or in part), or failed "
+    "because the broker did not take all facts; those are read again.",
+    ("outcome",),
+)
+DOOR_OLDEST_FILE = MetricSpec(
+    "slipwatch_door_oldest_file_seconds",
+    Kind.GAUGE,
+    "Age of the oldest file that waits in a folder; 0 without one.",
+)
 
-DOOR_METRICS: tuple[MetricSpec, ...] = (DOOR_FACTS, DOOR_REQUESTS, DOOR_SECONDS)
+DOOR_METRICS: tuple[MetricSpec, ...] = (
+    DOOR_FACTS,
+    DOOR_REQUESTS,
+    DOOR_SECONDS,
+    DOOR_FILES,
+    DOOR_OLDEST_FILE,
+)
 """Those of the door, which is a process of its own."""
 
 
@@ -290,6 +308,11 @@ class Metrics:
         """Put a value into a histogram. The labels must be those of its spec."""
         histogram = self._histograms[spec.name]
         (histogram.labels(**labels) if spec.labels else histogram).observe(value)
+
+
+def door_metrics() -> Metrics:
+    """Those of a door, on a registry of their own."""
+    return Metrics(CollectorRegistry(), DOOR_METRICS)
 
 
 METRICS_PAGE_HEAD = """\

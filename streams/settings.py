@@ -13,8 +13,9 @@ from typing import ClassVar, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streams.door_settings import DoorSettings, FolderSettings
 from streams.sections import Port, Section
-from streams.sink_settings import SinkSettings
+from streams.sink_settings import MailboxSettings, SinkSettings, WebhookSettings
 
 
 class SecurityProtocol(enum.StrEnum):
@@ -272,19 +273,6 @@ class ViewSettings(Section):
     )
 
 
-class DoorSettings(Section):
-    """The door: a process that takes facts in over HTTP and from a folder."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: Port = Field(
-        default=8382, description="Port to listen on; 0 takes a free one and says which."
-    )
-    tokens_file: Path = Field(
-        default=Path(".slipwatch/tokens.json"),
-        description="Who may tell what over HTTP; `slipwatch door token` writes it, mode 0600.",
-    )
-
-
 class DeliverySettings(Section):
     """How notifications are delivered and when they are given up for a person to look at."""
 
@@ -359,3 +347,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what it is given: `streams.config` reads file and environment, and knows origins."""
         return (init_settings,)
+
+
+NAMED_TABLES: tuple[tuple[str, type[Section]], ...] = (
+    ("door.folders", FolderSettings),
+    ("sinks.webhooks", WebhookSettings),
+    ("sinks.mailboxes", MailboxSettings),
+)
+"""Tables of which there may be any number, each under a name of its own."""

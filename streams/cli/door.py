@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,10 +21,14 @@ from streams.cli.session import (
 )
 from streams.exits import Exit
 
+if TYPE_CHECKING:
+    from streams.door.folder import Folder
+    from streams.door_settings import DoorSettings
+
 
 @click.group()
 def door() -> None:
-    """Take facts in over HTTP, and say who may tell them.
+    """Take facts in over HTTP and from folders, and say who may tell them.
 
     \b
     Examples:
@@ -35,7 +40,8 @@ def door() -> None:
 @door.command("run")
 @pass_session
 def run(session: Session) -> None:
-    """Run the door: POST /facts takes facts, each answered accepted or refused.
+    """Run the door: POST /facts takes facts, each answered accepted or refused, and files that are
+    put into the folders of `door.folders` are taken in and reported on.
 
     It speaks plain HTTP: put a proxy with TLS before it that lets only /facts through. Any number
     may run beside each other.
@@ -45,21 +51,17 @@ def run(session: Session) -> None:
       slipwatch door run
       SLIPWATCH_DOOR__PORT=0 slipwatch door run
     """
-    from streams.door.server import DoorError, run_door
-    from streams.door.tokens import Tokens, TokensRefused, load_tokens
+    from streams.door.folder import Folders
+    from streams.door.server import Desk, DoorError, run_door
+    from streams.door.tokens import Tokens
     from streams.engine.clock import WallClock
+    from streams.metrics import door_metrics
     from streams.sending import OpenSender
 
     settings = session.settings
     session.start_logs()
-    path = settings.door.tokens_file
-    try:
-        load_tokens(path)
-    except OSError as error:
-        text = f"{path}: {error.strerror}; make one: slipwatch door token add"
-        raise Refused(text, Exit.CONFIGURATION) from error
-    except TokensRefused as error:
-        raise Refused(str(error), Exit.CONFIGURATION) from error
+    _check_tokens(settings.door)
+    watched = _folders(settings.door)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -67,17 +69,61 @@ def run(session: Session) -> None:
     def announce(port: int) -> None:
         click.echo(f"slipwatch door listens on http://{settings.door.host}:{port}")
 
+    now = WallClock().now
+    metrics = door_metrics()
+    sender = OpenSender(settings)
     try:
         run_door(
-            Tokens(path),
-            OpenSender(settings),
-            WallClock().now,
+            Desk(Tokens(settings.door.tokens_file), sender, now, metrics),
+            Folders(watched, sender, now, metrics),
             (settings.door.host, settings.door.port),
             ready=announce,
             stop=stop,
         )
     except DoorError as error:
         raise Refused(str(error), Exit.CONFIGURATION) from error
+    finally:
+        sender.close()
+
+
+def _check_tokens(settings: DoorSettings) -> None:
+    from streams.door.tokens import TokensRefused, load_tokens
+
+    try:
+        load_tokens(settings.tokens_file)
+    except FileNotFoundError as error:
+        if not settings.folders:
+            text = f"{settings.tokens_file} is not there; make it: slipwatch door token add"
+            raise Refused(text, Exit.CONFIGURATION) from error
+    except OSError as error:
+        text = f"{settings.tokens_file}: {error.strerror}"
+        raise Refused(text, Exit.CONFIGURATION) from error
+    except TokensRefused as error:
+        raise Refused(str(error), Exit.CONFIGURATION) from error
+
+
+def _folders(settings: DoorSettings) -> tuple[Folder, ...]:
+    """The folders with their mappings; raises ConfigurationError with all that is wrong."""
+    from streams.config import ConfigurationError
+    from streams.door.folder import Folder
+    from streams.replay.mapping_file import MappingError, load_mapping
+
+    found: list[Folder] = []
+    problems: list[str] = []
+    for name, folder in settings.folders.items():
+        mapping = None
+        if not folder.path.is_dir():
+            problems.append(f"door.folders.{name}.path: {folder.path} is no folder")
+        try:
+            mapping = None if folder.mapping is None else load_mapping(folder.mapping)
+        except OSError as error:
+            problems.append(f"door.folders.{name}.mapping: {folder.mapping}: {error.strerror}")
+        except MappingError as error:
+            problems += map(str, error.problems)
+        found.append(Folder(name, folder.path, folder.told_by, mapping))
+    if problems:
+        raise ConfigurationError(tuple(problems))
+    return tuple(found)
 
 
 @door.group("token")

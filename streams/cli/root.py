@@ -38,7 +38,11 @@ COMMANDS: tuple[Listed, ...] = (
         "streams.cli.processes",
         "Run the view: it follows the topics and answers people over HTTP, as of one tick.",
     ),
-    Listed("door", "streams.cli.door", "Take facts in over HTTP, and say who may tell them."),
+    Listed(
+        "door",
+        "streams.cli.door",
+        "Take facts in over HTTP and from folders, and say who may tell them.",
+    ),
     Listed("demo", "streams.cli.demo", "Watch slips being caught in a moving, simulated chain."),
     Listed(
         "topics",

@@ -12,23 +12,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
 from schemas import limits
 from schemas.facts import Fact
 from schemas.units import UtcMillis
-from streams.door.statements import BodyRefused, Complaint, fact_of, read_statements
+from streams.door.folder import Folders
+from streams.door.statements import BodyRefused, Complaint, fact_of, fit_for_json, read_statements
 from streams.door.tokens import Tokens, TokensRefused
 from streams.metrics import (
     CONTENT_TYPE,
     DOOR_FACTS,
-    DOOR_METRICS,
     DOOR_REQUESTS,
     DOOR_SECONDS,
     Metrics,
@@ -37,7 +37,6 @@ from streams.sending import OpenSender
 
 STOP_TIMEOUT_SECONDS = 15
 RETRY_AFTER_SECONDS = 5
-FIELD_CHARS_MAX = 80
 
 DOOR_OPEN = "door_open"
 DOOR_CLOSED = "door_closed"
@@ -133,14 +132,9 @@ def answer_to(index: int, found: Fact | Sequence[Complaint], failed: str | None)
             return Answer(index, accepted=True, event_id=found.event_id)
         wrong = Wrong(f"the broker did not take it: {failed}; send it again")
         return Answer(index, event_id=found.event_id, errors=(wrong,))
-    return Answer(index, errors=tuple([_wrong(field, error) for field, error in found]))
-
-
-def _wrong(field: str | None, error: str) -> Wrong:
-    """The name of a field is whatever somebody wrote: it is made short, and fit for JSON."""
-    if field is not None and not field.isprintable():
-        field = ascii(field)[1:-1]
-    return Wrong(error, field and field[:FIELD_CHARS_MAX])
+    return Answer(
+        index, errors=tuple([Wrong(error, fit_for_json(field)) for field, error in found])
+    )
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -216,19 +210,18 @@ def _unavailable(error: str) -> Response:
 
 
 def run_door(
-    tokens: Tokens,
-    sender: OpenSender,
-    now: Callable[[], UtcMillis],
+    desk: Desk,
+    folders: Folders,
     address: tuple[str, int],
     *,
     ready: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Answers over HTTP until `stop` is set; `ready` is called with the port once it does.
+    """Answers over HTTP and looks into the folders until `stop` is set; `ready` is called with the
+    port once it answers.
 
-    Raises DoorError when the port is taken.
+    Raises DoorError when the port is taken, and whatever else ends one of the two.
     """
-    desk = Desk(tokens, sender, now, Metrics(CollectorRegistry(), DOOR_METRICS))
     listener = _listen(*address)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -241,22 +234,24 @@ def run_door(
             timeout_graceful_shutdown=STOP_TIMEOUT_SECONDS // 2,
         )
     )
-    thread = threading.Thread(target=server.run, args=([listener],), name="door-http")
-    try:
-        thread.start()
-        while not server.started and thread.is_alive():
-            stop.wait(0.02)
-        port = listener.getsockname()[1]
-        log.info(DOOR_OPEN, port=port)
-        ready(port)
-        while thread.is_alive() and not stop.wait(0.1):
-            pass
-    finally:
-        server.should_exit = True
-        thread.join(STOP_TIMEOUT_SECONDS)
-        sender.close()
-        listener.close()
-        log.info(DOOR_CLOSED)
+    halt = threading.Event()
+    with listener, ThreadPoolExecutor(2, "door") as pool:
+        running = [pool.submit(server.run, [listener]), pool.submit(folders.watch, halt)]
+        try:
+            while not server.started and not any(each.done() for each in running):
+                stop.wait(0.02)
+            if server.started:
+                port = listener.getsockname()[1]
+                log.info(DOOR_OPEN, port=port)
+                ready(port)
+            while not stop.wait(0.1) and not any(each.done() for each in running):
+                pass
+        finally:
+            halt.set()
+            server.should_exit = True
+    log.info(DOOR_CLOSED)
+    for each in running:
+        each.result()
 
 
 def _listen(host: str, port: int) -> socket.socket:

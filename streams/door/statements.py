@@ -32,6 +32,7 @@ JSON = "application/json"
 EVENT = "application/cloudevents+json"
 EVENTS = "application/cloudevents-batch+json"
 TYPE_PREFIX = "slipwatch."
+NAME_CHARS_MAX = 80
 
 Complaint: TypeAlias = tuple[str | None, str]
 """The field, or None for the whole, and what is wrong: found and expected."""
@@ -111,10 +112,18 @@ def fact_of(statement: Statement, source: str, now: UtcMillis) -> Fact | list[Co
         return found
     if is_unnumbered:
         found = msgspec.structs.replace(found, event_id=_digest(statement))
-    return _ahead(found, now) or found
+    return ahead(found, now) or found
 
 
-def _ahead(fact: Fact, now: UtcMillis) -> list[Complaint]:
+def fit_for_json(name: str | None) -> str | None:
+    """A name as somebody wrote it, such as that of a field, short and without what JSON cannot
+    hold."""
+    if name is not None and not name.isprintable():
+        name = ascii(name)[1:-1]
+    return name and name[:NAME_CHARS_MAX]
+
+
+def ahead(fact: Fact, now: UtcMillis) -> list[Complaint]:
     """What claims to have happened, or to have been told, when that has not come yet."""
     latest = now + limits.DOOR_AHEAD_SECONDS_MAX * 1000
     return [

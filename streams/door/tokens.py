@@ -54,10 +54,13 @@ class Tokens:
     def source_of(self, header: str | None) -> str | None:
         """The source that `Authorization: Bearer NAME.SECRET` stands for; None for any other.
 
-        The comparison takes as long for a name that is none. Raises TokensRefused or OSError when
-        the file changed to something that cannot be used.
+        The comparison takes as long for a name that is none. Without a file nobody may. Raises
+        TokensRefused or OSError when the file changed to something that cannot be used.
         """
-        self._read_again()
+        try:
+            self._read_again()
+        except FileNotFoundError:
+            self._tokens, self._stamp = {}, None
         scheme, _, given = (header or "").partition(" ")
         name, _, secret = given.strip().partition(".")
         token = self._tokens.get(name)

@@ -33,7 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "mode": ("streams/app/",),
     "networkx": ("topology/graph.py",),
     "polars": ("schemas/",),
-    "prometheus_client": ("streams/app/", "streams/door/", "streams/metrics.py"),
+    "prometheus_client": ("streams/app/", "streams/metrics.py"),
     "pydantic_settings": ("streams/config.py", "streams/settings.py"),
     "rich": ("streams/cli/", "streams/demo/"),
     "sqlalchemy": ("console/",),

@@ -198,6 +198,15 @@ DOORS: tuple[Door, ...] = (
         weight=80,
     ),
     Door(
+        name="folder",
+        says="a file that is put into a folder of the door",
+        loaders=("streams.door.files:read_rows", "schemas.json_facts:read_objects"),
+        enter=partners.enter_folder,
+        seeds=partners.folder_seeds,
+        place=partners.FOLDER_PLACE,
+        weight=40,
+    ),
+    Door(
         name="tokens",
         says="the file that says who may tell what over HTTP",
         loaders=("streams.door.tokens:read_tokens", "streams.door.tokens:load_tokens"),

@@ -1,22 +1,29 @@
-"""Doors of partners: what is posted over HTTP, and the file that says who may."""
+"""Doors of partners: what is posted over HTTP or put into a folder, and who may."""
 
 from __future__ import annotations
 
 import json
 import re
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
 from schemas.codec import encode_fact
+from streams.door.files import Wrong, read_rows
 from streams.door.server import answer_to
 from streams.door.statements import EVENT, EVENTS, JSON, BodyRefused, fact_of, read_statements
 from streams.door.tokens import TokensRefused, read_tokens
+from streams.replay.mapping import Mapping
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, refused
+from tests.unit.door.test_files import CSV, mapping
 from tests.unit.door.test_statements import EVENT_OF_IT, NOW, SOURCE, TOLD
 
 FACTS_PLACE = re.compile(
     r"^(body: |Content-Type is |found a larger body|found [0-9]+ entries|\[[0-9]+\] )"
 )
+FOLDER_PLACE = re.compile(r"^told\.(csv|jsonl):[0-9]+: ")
 TOKENS_PLACE = re.compile(r"^tokens\.json: ")
 
 
@@ -65,6 +72,38 @@ def facts_seeds() -> tuple[bytes, ...]:
 
 def _posted(head: str, content: object) -> bytes:
     return f"{head}\n\n{json.dumps(content)}".encode()
+
+
+def enter_folder(data: bytes) -> Outcome:
+    """A file that is put into a folder: CSV if it begins with a comma, which is not part of it."""
+    is_csv = data.startswith(b",")
+    name = "told.csv" if is_csv else "told.jsonl"
+    memory = Path("/dev/shm")
+    errors: list[str] = []
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        path = Path(folder) / name
+        path.write_bytes(data[1:] if is_csv else data)
+        for row in read_rows(path, SOURCE, _mapping(), NOW):
+            for each in row:
+                if isinstance(each, Wrong):
+                    msgspec.json.encode(each)
+                    errors.append(f"{name}:{each.line}: {each.field}: {each.error}")
+                elif each.source != SOURCE:
+                    raise Broken(f"it is told by {each.source!r}")
+                else:
+                    encode_fact(each)
+    return refused(*errors) if errors else ACCEPTED
+
+
+@cache
+def _mapping() -> Mapping:
+    return mapping()
+
+
+def folder_seeds() -> tuple[bytes, ...]:
+    """Facts as lines of JSON, and rows of CSV."""
+    lines = (TOLD, TOLD | {"event_id": "e2", "line": "20"})
+    return ("\n".join(map(json.dumps, lines)).encode(), b"," + CSV.encode())
 
 
 def enter_tokens(data: bytes) -> Outcome:

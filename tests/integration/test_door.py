@@ -22,9 +22,11 @@ from schemas import limits
 from schemas.codec import FactDecoder
 from schemas.facts import Fact, Family
 from streams.broker.embedded import EmbeddedBroker
-from streams.door.server import run_door
+from streams.door.folder import Folders
+from streams.door.server import Desk, run_door
 from streams.door.tokens import Tokens, add_token
 from streams.engine.clock import WallClock
+from streams.metrics import door_metrics
 from streams.sending import OpenSender
 from streams.settings import KafkaSettings, Settings, TopicSettings
 from tests.integration.process import command, get, started, wait_until
@@ -129,6 +131,39 @@ def test_what_is_accepted_lies_on_the_topic_under_the_source_of_the_token(
         assert token.split(".")[1] not in door.text()
 
 
+def test_files_are_taken_from_a_folder_and_put_aside_with_a_report(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    environment = environment_of(bootstrap) | {
+        "SLIPWATCH_DOOR__FOLDERS__NORD__PATH": str(drop),
+        "SLIPWATCH_DOOR__FOLDERS__NORD__PARTY": "NORD",
+    }
+    lines = [TOLD, TOLD | {"event_id": "e2", "promised_on": "soon"}, TOLD | {"event_id": "e3"}]
+    whole = json.dumps(TOLD | {"event_id": "e9"})
+    with started(["door", "run"], environment, tmp_path) as door:
+        assert door.address
+        part = drop / ".answers.jsonl.part"
+        part.write_text("\n".join(map(json.dumps, lines)))
+        part.rename(drop / "answers.jsonl")
+        wait_until((drop / "refused" / "answers.jsonl").exists, door.text)
+        report = json.loads((drop / "refused" / "answers.jsonl.report.json").read_bytes())
+        assert (report["accepted"], report["refused"], report["source"]) == (2, 1, "partner:NORD")
+        assert report["problems"] == [
+            {
+                "line": 2,
+                "field": "promised_on",
+                "error": "promised_on is 'soon', expected a date such as 2026-03-01",
+            }
+        ]
+        (drop / "whole.json").write_text(whole)
+        wait_until((drop / "done" / "whole.json").exists, door.text)
+    facts = lying_on(bootstrap, "orders", 3)
+    assert {fact.source for fact in facts} == {"partner:NORD"}
+    assert [fact.event_id for fact in facts] == ["e1", "e3", "e9"]
+
+
 def test_what_the_broker_does_not_take_is_answered_so(tmp_path: Path) -> None:
     with EmbeddedBroker(TopicSettings(engine_partitions=1, fact_partitions=1)) as running:
         environment = environment_of(running.bootstrap)
@@ -164,9 +199,15 @@ def opened(bootstrap: str, folder: Path) -> Iterator[tuple[int, str]]:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=bootstrap, timeout_seconds=3))
     ports: list[int] = []
     stop = threading.Event()
+    sender, now = OpenSender(settings), WallClock().now
+    metrics = door_metrics()
     thread = threading.Thread(
         target=run_door,
-        args=(Tokens(path), OpenSender(settings), WallClock().now, ("127.0.0.1", 0)),
+        args=(
+            Desk(Tokens(path), sender, now, metrics),
+            Folders((), sender, now, metrics),
+            ("127.0.0.1", 0),
+        ),
         kwargs={"ready": ports.append, "stop": stop},
     )
     thread.start()
@@ -176,6 +217,7 @@ def opened(bootstrap: str, folder: Path) -> Iterator[tuple[int, str]]:
     finally:
         stop.set()
         thread.join(30)
+        sender.close()
 
 
 def test_a_body_that_does_not_come_in_in_time_is_given_up(

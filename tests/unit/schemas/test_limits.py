@@ -62,6 +62,8 @@ ELSEWHERE: dict[str, str] = {
         ("DOOR_REQUESTS_MAX", "DOOR_BODY_SECONDS_MAX"), "tests/integration/test_door.py"
     ),
     "TOKEN_FILE_BYTES_MAX": "tests/unit/door/test_tokens.py",
+    "DOOR_FILE_BYTES_MAX": "tests/unit/door/test_files.py",
+    "DOOR_PROBLEMS_MAX": "tests/integration/test_door_folder.py",
     "CONSEQUENCES_LISTED": "tests/property/test_alerts_incidents.py",
     **dict.fromkeys(
         (name for name in NAMES if name.startswith(("CSV_", "MAPPING_", "POINTER_"))),
