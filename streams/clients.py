@@ -6,6 +6,8 @@ cannot reach the broker with one and be refused with the other.
 
 from __future__ import annotations
 
+import ssl
+
 from streams.engine.kafka_log import KafkaLog, KafkaLogSettings
 from streams.engine.log import Log
 from streams.settings import KafkaSettings, Settings
@@ -36,6 +38,23 @@ def librdkafka_config(kafka: KafkaSettings) -> LibrdkafkaConfig:
         if kafka.ssl_key_password:
             config["ssl.key.password"] = kafka.ssl_key_password.get_secret_value()
     return config
+
+
+def tls_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    """What aiokafka must be told of certificates. Raises OSError or ssl.SSLError when a file cannot
+    be used."""
+    context = ssl.create_default_context(
+        ssl.Purpose.SERVER_AUTH, cafile=str(kafka.ssl_ca_file) if kafka.ssl_ca_file else None
+    )
+    context.check_hostname = kafka.ssl_check_hostname
+    if kafka.ssl_certificate_file and kafka.ssl_key_file:
+        password = kafka.ssl_key_password
+        context.load_cert_chain(
+            kafka.ssl_certificate_file,
+            kafka.ssl_key_file,
+            password.get_secret_value() if password else None,
+        )
+    return context
 
 
 def engine_group(settings: Settings) -> str:

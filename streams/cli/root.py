@@ -108,6 +108,11 @@ COMMANDS: tuple[Listed, ...] = (
         "List and show records that could not be used, and send them again after a fix.",
     ),
     Listed(
+        "partners",
+        "streams.cli.partners",
+        "Let parties of the chain read their own order status from Apache Kafka, and nothing else.",
+    ),
+    Listed(
         "schemas",
         "streams.cli.schemas",
         "List the ids of a schema registry that are known; register our schemas in it.",

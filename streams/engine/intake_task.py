@@ -87,8 +87,8 @@ class IntakeTask:
 
     def _note_schemas(self, raws: list[Raw]) -> None:
         """Remembers the first offset of each id of a registry that the facts name."""
-        # This looks at every fact: anything but one comparison would be felt.
-        for raw in [raw for raw in raws if raw.value and raw.value[0] == 0]:
+        # This looks at every fact: more than one comparison would be felt.
+        for raw in [raw for raw in raws if (value := raw.value) and value[0] == 0]:
             schema_id = schema_id_of(raw.value)
             if schema_id is not None:
                 self._named.setdefault(schema_id, raw.offset)

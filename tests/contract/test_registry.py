@@ -148,7 +148,7 @@ def test_with_the_registry_away_time_stands_still_and_no_fact_is_lost(
         assert f"schema id {ID} is not known yet" in status.waits_for
         assert registry.url in status.trouble
         assert registry.password not in status.trouble
-        assert [each for each in heard.troubles if registry.url in each]
+        until(lambda: any(registry.url in each for each in heard.troubles), "once, to its observer")
         assert not at_rest(world, START + HOUR)
         assert not letters(world)
         assert not lines(world)

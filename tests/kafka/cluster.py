@@ -1,8 +1,7 @@
 """Apache Kafka on this machine, for tests and benchmarks: KRaft, one node or several.
 
 Every node is broker and controller, keeps its files under the directory it is given, and listens
-on free ports of 127.0.0.1. The jars come from `make kafka` (tests/kafka/pom.xml); Java 17 runs
-them. Nothing here is part of the product, and the product never imports it.
+on free ports of 127.0.0.1. Jars come from `make kafka` (tests/kafka/pom.xml); Java 17 runs them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -93,7 +92,8 @@ class KafkaCluster:
     its ports; `restart` brings it back. If this process dies, the brokers die with it. Settings in
     `settings` go over the ones chosen here. With three brokers the internal topics have three
     replicas and need two in sync, so that one broker may be missing. Clients of a single broker are
-    sent to `advertised_port` if there is one, a proxy's, and the broker talks to itself elsewhere.
+    sent to `advertised_port` if there is one, a proxy's, and the broker talks to itself elsewhere;
+    `secured` makes the settings of one with a third listener, on `spare_port`.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class KafkaCluster:
         group_times: GroupTimes | None = None,
         settings: dict[str, str] | None = None,
         advertised_port: int | None = None,
+        secured: Callable[[Sequence[int]], dict[str, str]] | None = None,
         java_options: Sequence[str] = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"),
     ) -> None:
         self._directory = directory
@@ -113,6 +114,9 @@ class KafkaCluster:
         ports = _free_ports(2 * brokers + 1)
         if advertised_port is not None:
             self._settings = {**_advertised(ports, advertised_port), **self._settings}
+        if secured is not None:
+            self._settings = {**secured(ports), **self._settings}
+        self.spare_port = ports[-1]
         self._nodes = tuple(
             _Node(
                 number=index + 1,
