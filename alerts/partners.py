@@ -6,7 +6,7 @@ order. A party of several roles sees the union, the first of these three holding
 
 Whoever took over from another sees only what it told itself: where a line had two suppliers, or a
 shipment two carriers, nobody can tell from a date or a quantity alone whose it was. *Told itself*
-means by a feed that the network declares for the party, or under a number that it issued.
+means by its own door, by a feed that the network declares for it, or under a number that it issued.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from schemas.partner_records import (
     PartnerStanding,
     PartnerStatus,
 )
+from schemas.partner_sources import partner_of
 from schemas.records import Progress, Standing
 from schemas.units import Quantity, UtcMillis, calendar_date, decimal, instant
 from topology.network import Network
@@ -268,7 +269,9 @@ def _shipped_by(leg: Leg, party: str, network: Network) -> bool:
 
 
 def _is_of(source: str | None, party: str, network: Network) -> bool:
-    """Whether the source is a feed that tells for the party."""
+    """Whether the source is a feed that tells for the party, or the party's own door."""
+    if source is not None and partner_of(source) == party:
+        return True
     feed = network.feed(source)
     return feed is not None and feed.party == party
 

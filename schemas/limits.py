@@ -110,6 +110,9 @@ DOOR_AHEAD_SECONDS_MAX: Final = 300
 TOKEN_FILE_BYTES_MAX: Final = 1_000_000
 DOOR_FILE_BYTES_MAX: Final = 100_000_000
 DOOR_PROBLEMS_MAX: Final = 1_000
+LINK_CHARS_MAX: Final = 4_000
+FORM_BYTES_MAX: Final = 20_000
+LINK_HOURS_MAX: Final = 24 * 60
 
 WEBHOOK_SECRET_BYTES_MAX: Final = 64
 RETRY_AFTER_SECONDS_MAX: Final = 3_600
@@ -334,6 +337,10 @@ LIMITS: Final[tuple[Group, ...]] = (
                   _REFUSED),
             Limit("DOOR_PROBLEMS_MAX", DOOR_PROBLEMS_MAX, "problems listed in the report on a file",
                   "the others are counted"),
+            Limit("LINK_CHARS_MAX", LINK_CHARS_MAX, "characters of a signed link", "404"),
+            Limit("FORM_BYTES_MAX", FORM_BYTES_MAX, "bytes of an answer in a form", "400"),
+            Limit("LINK_HOURS_MAX", LINK_HOURS_MAX, "hours that a link is good",
+                  "the link is not made"),
             Limit("TOKEN_FILE_BYTES_MAX", TOKEN_FILE_BYTES_MAX, "bytes of the file of tokens",
                   _REFUSED),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import AnyHttpUrl, Field, model_validator
 
 from schemas.limits import REFERENCE_LENGTH_MAX
 from schemas.partner_sources import PARTNER_MARK, partner_source
@@ -55,6 +55,13 @@ class DoorSettings(Section):
     tokens_file: Path = Field(
         default=Path(".slipwatch/tokens.json"),
         description="Who may tell what over HTTP; `slipwatch door token` writes it, mode 0600.",
+    )
+    link_keys_file: Path = Field(
+        default=Path(".slipwatch/link-keys"),
+        description="Keys that sign links; `slipwatch door link-key` writes it, mode 0600.",
+    )
+    public_url: AnyHttpUrl | None = Field(
+        default=None, description="Where partners reach the door; links begin with it."
     )
     folders: dict[str, FolderSettings] = Field(
         default_factory=dict, description="Folders by name; files put there are taken in."

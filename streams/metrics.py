@@ -220,8 +220,8 @@ METRICS: tuple[MetricSpec, ...] = (
 DOOR_FACTS = MetricSpec(
     "slipwatch_door_facts_total",
     Kind.COUNTER,
-    "Facts that came to the door, by way (http, folder) and outcome: accepted, refused, or failed "
-    "because the broker did not take them.",
+    "Facts that came to the door, by way (http, folder, link) and outcome: accepted, refused, "
+    "or failed because the broker did not take them.",
     ("way", "outcome"),
 )
 DOOR_REQUESTS = MetricSpec(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schemas.limits import REFERENCE_LENGTH_MAX
+from schemas.limits import LINK_HOURS_MAX, REFERENCE_LENGTH_MAX
 from schemas.partner_sources import PARTNER_MARK, partner_of, partner_source
-from streams.cli.display import print_table
+from schemas.units import HOUR_MS, iso
+from streams.cli.display import Reader, asks_view, print_table
 from streams.cli.session import (
     Refused,
     Session,
@@ -19,6 +20,7 @@ from streams.cli.session import (
     pass_session,
     print_json,
 )
+from streams.cli.view_client import quoted
 from streams.exits import Exit
 
 if TYPE_CHECKING:
@@ -40,17 +42,19 @@ def door() -> None:
 @door.command("run")
 @pass_session
 def run(session: Session) -> None:
-    """Run the door: POST /facts takes facts, each answered accepted or refused, and files that are
-    put into the folders of `door.folders` are taken in and reported on.
+    """Run the door: POST /facts takes facts, each answered accepted or refused, files that are put
+    into the folders of `door.folders` are taken in and reported on, and /answer takes answers of
+    partners who were given a link.
 
-    It speaks plain HTTP: put a proxy with TLS before it that lets only /facts through. Any number
-    may run beside each other.
+    It speaks plain HTTP: put a proxy with TLS before it that lets only /facts and /answer through.
+    Any number may run beside each other.
 
     \b
     Examples:
       slipwatch door run
       SLIPWATCH_DOOR__PORT=0 slipwatch door run
     """
+    from streams.door.answering import AnswerDesk
     from streams.door.folder import Folders
     from streams.door.server import Desk, DoorError, run_door
     from streams.door.tokens import Tokens
@@ -75,6 +79,7 @@ def run(session: Session) -> None:
     try:
         run_door(
             Desk(Tokens(settings.door.tokens_file), sender, now, metrics),
+            AnswerDesk(settings.door.link_keys_file, sender, now, metrics),
             Folders(watched, sender, now, metrics),
             (settings.door.host, settings.door.port),
             ready=announce,
@@ -234,3 +239,81 @@ def remove(session: Session, name: str, as_json: bool) -> None:
     else:
         click.echo(f"{gone.name} is removed; it stood for {gone.source}.")
     finish(Exit.OK)
+
+
+@door.command("link-key")
+@pass_session
+def link_key(session: Session) -> None:
+    """Make a key that signs links, or the next one: links of the key before stay good.
+
+    To make old links worthless at once, make a key twice.
+
+    \b
+    Examples:
+      slipwatch door link-key
+    """
+    from streams.door.links import KeysRefused, rotate_keys
+
+    path = session.settings.door.link_keys_file
+    try:
+        count = rotate_keys(path)
+    except (KeysRefused, OSError) as error:
+        raise Refused(str(error), Exit.CONFIGURATION) from error
+    click.echo(f"{path} holds a new key" + ("." if count == 1 else ", and the one before it."))
+
+
+@door.command("link")
+@click.argument("line", metavar="LINE")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, LINK_HOURS_MAX),
+    default=72,
+    show_default=True,
+    help="How long the link is good.",
+)
+@asks_view
+def link(reader: Reader, /, line: str, hours: int, as_json: bool) -> None:
+    """Make a link by which the supplier of LINE confirms it, gives dates, splits or rejects it.
+
+    Whoever has the link may answer in the supplier's name until it expires: send it to nobody else.
+
+    \b
+    Examples:
+      slipwatch door link 'ACME/4711#10'
+      slipwatch door link 'ACME/4711#10' --hours 24 --json
+    """
+    from streams.door.links import KeysRefused, Link, Purpose, load_keys, sign_link
+    from streams.engine.clock import WallClock
+
+    settings = reader.session.settings.door
+    found = reader.view.get(f"/v1/orders/{quoted(line)}", limit=2)["lines"]
+    if len(found) != 1:
+        raise Refused(f"{line} is several lines; name one, as ORDER#LINE", Exit.FINDINGS)
+    told = found[0]
+    if told["supplier"] is None:
+        raise Refused(f"{told['line_id']} has no supplier who could answer", Exit.FINDINGS)
+    try:
+        keys = load_keys(settings.link_keys_file)
+    except FileNotFoundError as error:
+        text = f"{settings.link_keys_file} is not there; make it: slipwatch door link-key"
+        raise Refused(text, Exit.CONFIGURATION) from error
+    except (KeysRefused, OSError) as error:
+        raise Refused(str(error), Exit.CONFIGURATION) from error
+    expires_at = WallClock().now() + hours * HOUR_MS
+    made = Link(
+        told["supplier"],
+        told["order_ref"],
+        told["line"],
+        Purpose.ANSWER,
+        expires_at,
+        told["item"],
+        told["quantities"]["ordered"],
+        told["unit"],
+    )
+    base = str(settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    url = f"{base}/answer/{sign_link(made, keys)}"
+    if as_json:
+        print_json({"party": made.party, "expires_at": iso(expires_at), "url": url})
+        return
+    click.echo(url)
+    click.echo(f"For {made.party}, good until {reader.time(iso(expires_at))}.", err=True)

@@ -23,6 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from schemas import limits
 from schemas.facts import Fact
 from schemas.units import UtcMillis
+from streams.door.answering import AnswerDesk, add_answers
 from streams.door.folder import Folders
 from streams.door.statements import BodyRefused, Complaint, fact_of, fit_for_json, read_statements
 from streams.door.tokens import Tokens, TokensRefused
@@ -137,8 +138,9 @@ def answer_to(index: int, found: Fact | Sequence[Complaint], failed: str | None)
     )
 
 
-def create_app(desk: Desk) -> FastAPI:
-    """The door's pages: `POST /facts`, and /health, /ready, /metrics for those who run it."""
+def create_app(desk: Desk, answers: AnswerDesk) -> FastAPI:
+    """The door's pages: `POST /facts`, `/answer/LINK`; and /health, /ready, /metrics for those who
+    run it."""
     app = FastAPI(title="Slipwatch door", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post("/facts")
@@ -146,6 +148,8 @@ def create_app(desk: Desk) -> FastAPI:
         response = await _facts(desk, request)
         desk.metrics.count(DOOR_REQUESTS, status=str(response.status_code))
         return response
+
+    add_answers(app, answers)
 
     @app.get("/health")
     async def health() -> Response:
@@ -211,6 +215,7 @@ def _unavailable(error: str) -> Response:
 
 def run_door(
     desk: Desk,
+    answers: AnswerDesk,
     folders: Folders,
     address: tuple[str, int],
     *,
@@ -225,7 +230,7 @@ def run_door(
     listener = _listen(*address)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(desk),
+            create_app(desk, answers),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
-import stat
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from schemas import limits
+from streams.door.private_files import check_private, write_private
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -81,12 +79,9 @@ class Tokens:
 def load_tokens(path: Path) -> tuple[Token, ...]:
     """The tokens in the file. Raises TokensRefused for what is none, or when others can read it;
     OSError without a file."""
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o037:
-        raise TokensRefused(
-            f"{path} has the mode {mode:04o}, expected 0600 (or 0440, where it is mounted): "
-            f"others must not read it, nor the group write it; run: chmod 600 {path}"
-        )
+    wrong = check_private(path)
+    if wrong:
+        raise TokensRefused(wrong)
     with path.open("rb") as file:
         return read_tokens(file.read(limits.TOKEN_FILE_BYTES_MAX + 1), path.name)
 
@@ -142,12 +137,5 @@ def _hashed(secret: str) -> str:
 
 
 def _write(path: Path, tokens: Iterable[Token]) -> None:
-    """In place of the file at once, readable by us alone from the first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = msgspec.json.format(msgspec.json.encode(_File(tuple(tokens))), indent=2)
-    handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    Path(made).replace(path)
+    write_private(path, data + b"\n")

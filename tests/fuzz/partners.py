@@ -1,7 +1,8 @@
-"""Doors of partners: what is posted over HTTP or put into a folder, and who may."""
+"""Doors of partners: what is posted over HTTP, put into a folder or answered by a link; who may."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import tempfile
@@ -11,7 +12,19 @@ from pathlib import Path
 import msgspec
 
 from schemas.codec import encode_fact
+from streams.door.answers import FormRefused, facts_of_form, read_form
 from streams.door.files import Wrong, read_rows
+from streams.door.links import (
+    KeysRefused,
+    Link,
+    LinkExpired,
+    LinkRefused,
+    Purpose,
+    read_keys,
+    read_link,
+    sign_link,
+)
+from streams.door.pages import form_page
 from streams.door.server import answer_to
 from streams.door.statements import EVENT, EVENTS, JSON, BodyRefused, fact_of, read_statements
 from streams.door.tokens import TokensRefused, read_tokens
@@ -24,6 +37,12 @@ FACTS_PLACE = re.compile(
     r"^(body: |Content-Type is |found a larger body|found [0-9]+ entries|\[[0-9]+\] )"
 )
 FOLDER_PLACE = re.compile(r"^told\.(csv|jsonl):[0-9]+: ")
+ANSWER_PLACE = re.compile(r"^(link|form): ")
+LINK_KEYS_PLACE = re.compile(r"^link-keys(:[0-9]+)?: ")
+LINK_KEYS = (b"k" * 32,)
+GOOD_LINK = sign_link(
+    Link("NORD", "ACME/4711", "10", Purpose.ANSWER, NOW + 1, "VALVE", "400", "PCE"), LINK_KEYS
+)
 TOKENS_PLACE = re.compile(r"^tokens\.json: ")
 
 
@@ -121,3 +140,51 @@ def tokens_seeds() -> tuple[bytes, ...]:
         {"name": f"acme-{n}", "source": "partner:ACME", "sha256": f"{n}" * 64} for n in (1, 2)
     ]
     return (json.dumps({"tokens": tokens}).encode(), b'{"tokens": []}')
+
+
+def enter_answer(data: bytes) -> Outcome:
+    """A link in the first line, and behind it the form; a link that is `-` is a good one."""
+    text, _, body = data.partition(b"\n")
+    given = GOOD_LINK if text == b"-" else text.decode("utf-8", "surrogateescape")
+    try:
+        link = read_link(given, LINK_KEYS, NOW)
+    except (LinkRefused, LinkExpired) as error:
+        return refused(f"link: {error}")
+    try:
+        found = facts_of_form(link, read_form(body), NOW)
+    except FormRefused as error:
+        return refused(f"form: {error}")
+    wrong = [each for each in found if isinstance(each, tuple)]
+    form_page(link, "x", wrong).encode()
+    for each in found:
+        if not isinstance(each, tuple):
+            if each.source != SOURCE:
+                raise Broken(f"it is told by {each.source!r}")
+            encode_fact(each)
+    return refused(*(f"form: {error}" for _, error in wrong)) if wrong else ACCEPTED
+
+
+def answer_seeds() -> tuple[bytes, ...]:
+    """Answers by a good link, and the link itself."""
+    form = b"form=ffffffffffffffffffffffff&answer="
+    return (
+        b"-\n" + form + b"reject&reason=no+more",
+        b"-\n" + form + b"confirm&date1=2026-04-09",
+        b"-\n" + form + b"confirm&date1=2026-04-09&quantity1=1.5&date2=2026-05-09&quantity2=7",
+        GOOD_LINK.encode() + b"\n" + form + b"reject",
+    )
+
+
+def enter_link_keys(data: bytes) -> Outcome:
+    """The file of keys that sign links."""
+    try:
+        read_keys(data, "link-keys")
+    except KeysRefused as error:
+        return refused(str(error))
+    return ACCEPTED
+
+
+def link_keys_seeds() -> tuple[bytes, ...]:
+    """One key, and two."""
+    key = base64.b64encode(LINK_KEYS[0])
+    return (key + b"\n", key + b"\n" + key + b"\n")

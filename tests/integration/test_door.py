@@ -22,6 +22,7 @@ from schemas import limits
 from schemas.codec import FactDecoder
 from schemas.facts import Fact, Family
 from streams.broker.embedded import EmbeddedBroker
+from streams.door.answering import AnswerDesk
 from streams.door.folder import Folders
 from streams.door.server import Desk, run_door
 from streams.door.tokens import Tokens, add_token
@@ -205,6 +206,7 @@ def opened(bootstrap: str, folder: Path) -> Iterator[tuple[int, str]]:
         target=run_door,
         args=(
             Desk(Tokens(path), sender, now, metrics),
+            AnswerDesk(folder / "link-keys", sender, now, metrics),
             Folders((), sender, now, metrics),
             ("127.0.0.1", 0),
         ),

@@ -13,12 +13,14 @@ from schemas import limits
 from schemas.codec import unpack
 from schemas.facts import Fact, InventoryFact, OrderFact, ShipmentFact
 from schemas.ledger import LineFacts, decode_line
+from schemas.partner_records import PartnerStatus, partner_key
 from schemas.partner_sources import partner_source
 from schemas.records import DeadLetter, OrderStatus, Unlinked, decode
 from schemas.stock_records import StockStatus
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
 from streams.engine.local import LocalEngine
 from tests.scenario import START, START_DAY, Chain, network
+from topology.network import build
 
 AT = START + DAY_MS
 LINE = "ACME/PO-1#10"
@@ -236,3 +238,26 @@ def test_a_line_that_leaves_refuses_what_waits_at_it() -> None:
     engine.tick(AT + HOUR_MS + (horizon + 1) * DAY_MS)
     assert [(event, reason) for event, reason, _ in letters(engine)] == [("p2", "not_own_line")]
     assert line(engine).left_at is not None
+
+
+def test_who_took_over_sees_what_it_said_by_its_own_door() -> None:
+    """The second supplier of a line reads only what it told itself: its door counts as that."""
+    document = network().document
+    parties = tuple(msgspec.structs.replace(each, subscribed=True) for each in document.parties)
+    subscribed = build(msgspec.structs.replace(document, parties=parties))
+    placed_with_other = msgspec.structs.replace(placed(), supplier="OTHER")
+    changed = OrderFact("c1", "acme-erp", "changed", AT + 1, AT + 1, order_ref="ACME/PO-1",
+                        line="10", supplier="SUP")  # fmt: skip
+    promises = {}
+    for source in (partner_source("SUP"), "other-erp"):
+        engine = LocalEngine(subscribed, partitions=2)
+        promise = msgspec.structs.replace(
+            confirmed("p1", "SUP"), source=source, occurred_at=AT + 2, recorded_at=AT + 2
+        )
+        for fact in (placed_with_other, changed, promise):
+            engine.send(fact)
+        engine.tick(AT + HOUR_MS)
+        record = engine.latest("partner-status")[partner_key("SUP", LINE).encode()]
+        promises[source] = decode(bytes(record), PartnerStatus).promised_on
+    assert promises["other-erp"] is None
+    assert promises[partner_source("SUP")] is not None

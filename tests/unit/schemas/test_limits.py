@@ -62,6 +62,8 @@ ELSEWHERE: dict[str, str] = {
         ("DOOR_REQUESTS_MAX", "DOOR_BODY_SECONDS_MAX"), "tests/integration/test_door.py"
     ),
     "TOKEN_FILE_BYTES_MAX": "tests/unit/door/test_tokens.py",
+    **dict.fromkeys(("LINK_CHARS_MAX", "FORM_BYTES_MAX"), "tests/unit/door/test_links.py"),
+    "LINK_HOURS_MAX": "tests/unit/cli/test_door_link.py",
     "DOOR_FILE_BYTES_MAX": "tests/unit/door/test_files.py",
     "DOOR_PROBLEMS_MAX": "tests/integration/test_door_folder.py",
     "CONSEQUENCES_LISTED": "tests/property/test_alerts_incidents.py",
