@@ -49,9 +49,9 @@ class Broker:
 
     def __init__(self, client_config: Mapping[str, str], prefix: str) -> None:
         self._prefix = prefix
-        self._heads = _consumer(client_config, "read_uncommitted")
-        self.live = _consumer(client_config, "read_committed")
-        self.tick = _consumer(client_config, "read_committed")
+        self._heads = _consumer(client_config, prefix, "read_uncommitted")
+        self.live = _consumer(client_config, prefix, "read_committed")
+        self.tick = _consumer(client_config, prefix, "read_committed")
 
     def close(self) -> None:
         """Closes the clients; nothing is committed, the offsets are in the database."""
@@ -136,10 +136,11 @@ class Broker:
         return at.topic.removeprefix(self._prefix), at.partition
 
 
-def _consumer(client_config: Mapping[str, str], isolation: str) -> Consumer:
+def _consumer(client_config: Mapping[str, str], prefix: str, isolation: str) -> Consumer:
     config: dict[str, Any] = {
         **client_config,
-        "group.id": "slipwatch-view",
+        # It commits nothing; rights are given by prefix all the same.
+        "group.id": f"{prefix}slipwatch-view",
         "isolation.level": isolation,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

@@ -140,7 +140,7 @@ class KafkaLog:
     def reader(self) -> KafkaReader:
         """A reader of no partitions yet."""
         return KafkaReader(
-            self._consumer("slipwatch-reader", **{"auto.offset.reset": "error"}),
+            self._consumer(self._name("slipwatch-reader"), **{"auto.offset.reset": "error"}),
             self._settings.prefix,
         )
 
@@ -221,7 +221,9 @@ class KafkaLog:
     def _watermarks(self, partition: Partition, isolation: str) -> tuple[int, int]:
         probe = self._probes.get(isolation)
         if probe is None:
-            probe = self._probes[isolation] = self._consumer("slipwatch-probe", isolation)
+            probe = self._probes[isolation] = self._consumer(
+                self._name("slipwatch-probe"), isolation
+            )
         (where,) = self._topic_partitions([partition])
         return patiently(lambda: probe.get_watermark_offsets(where, timeout=CALL_TIMEOUT_S))
 

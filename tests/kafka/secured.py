@@ -11,6 +11,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from schemas.units import instant
 from streams.broker.access import AccessAdmin
@@ -22,7 +30,9 @@ from tests.kafka.cluster import KafkaCluster
 from tests.scenario import START, network
 from topology.network import build, encode
 
-OURS = "slipwatch"
+OURS, WORKERS = "slipwatch", "slipwatch-workers"
+"""Who gives access, and who runs workers and views with the rights of docs/operations.md."""
+PREFIX = "north."
 PASSWORD = "of-the-engine"
 
 
@@ -34,13 +44,13 @@ class Secured:
     plain_bootstrap: str
     ca_file: Path
 
-    def environment(self, prefix: str) -> dict[str, str]:
+    def environment(self, prefix: str, user: str = OURS) -> dict[str, str]:
         """The settings of our own processes, by which they get in over TLS with SCRAM."""
         return {
             "SLIPWATCH_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
             "SLIPWATCH_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
             "SLIPWATCH_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
-            "SLIPWATCH_KAFKA__SASL_USERNAME": OURS,
+            "SLIPWATCH_KAFKA__SASL_USERNAME": user,
             "SLIPWATCH_KAFKA__SASL_PASSWORD": PASSWORD,
             "SLIPWATCH_KAFKA__SSL_CA_FILE": str(self.ca_file),
             "SLIPWATCH_TOPICS__PREFIX": prefix,
@@ -82,8 +92,27 @@ def secured_cluster(directory: Path) -> Iterator[Secured]:
         }
 
     with KafkaCluster(directory / "cluster", secured=settings) as cluster:
-        AccessAdmin(KafkaSettings(bootstrap_servers=cluster.bootstrap)).set_password(OURS, PASSWORD)
+        users = AccessAdmin(KafkaSettings(bootstrap_servers=cluster.bootstrap))
+        users.set_password(OURS, PASSWORD)
+        users.set_password(WORKERS, PASSWORD)
+        _give_prefix(cluster.bootstrap)
         yield Secured(f"127.0.0.1:{cluster.spare_port}", cluster.bootstrap, certificate)
+
+
+def _give_prefix(bootstrap: str) -> None:
+    """To the workers' user: all that begins with the prefix, and to describe the cluster."""
+    kinds = (ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID)
+    patterns = [
+        *((kind, PREFIX, ResourcePatternType.PREFIXED, AclOperation.ALL) for kind in kinds),
+        (ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL, AclOperation.DESCRIBE),
+    ]
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    rights = [
+        AclBinding(kind, name, pattern, f"User:{WORKERS}", "*", operation, AclPermissionType.ALLOW)
+        for kind, name, pattern, operation in patterns
+    ]
+    for future in admin.create_acls(rights).values():
+        future.result(30.0)
 
 
 def _one_line(file: Path) -> str:

@@ -37,11 +37,10 @@ from schemas.topics import TOPICS
 from schemas.writers import schema_text
 from streams.cli.root import slipwatch
 from tests.kafka.cluster import KafkaUnavailable, require_kafka
-from tests.kafka.secured import Secured, publish_network, secured_cluster
+from tests.kafka.secured import PREFIX, WORKERS, Secured, publish_network, secured_cluster
 from tests.registry_double import RegistryDouble
 from tests.scenario import START, Chain
 
-PREFIX = "north."
 OWN = f"{PREFIX}order-status.ACME"
 OTHER = f"{PREFIX}order-status.SUP"
 WAIT_SECONDS = 30.0
@@ -327,7 +326,7 @@ def test_worker_and_view_get_in_over_tls_with_scram_and_wait_visibly_for_a_regis
     registry.put(7, schema_text(Family.ORDERS))
     environment = {
         **os.environ,
-        **broker.environment(PREFIX),
+        **broker.environment(PREFIX, WORKERS),
         "SLIPWATCH_WEB__PORT": "0",
         "SLIPWATCH_VIEW__PORT": "0",
         "SLIPWATCH_VIEW__DATABASE": f"sqlite:///{tmp_path / 'view.db'}",
