@@ -10,7 +10,7 @@ from alerts.texts import measure
 _HEAD = """# Rules
 
 What Slipwatch looks for. Each rule judges one order line (those on stock: one item at a site; the
-last one: one source), at every
+last one: one source; the one on prices across sites beside other lines of its customer), at every
 change and whenever time alone could change the answer. It fires, or says why it is silent: with
 the value, the threshold, where that comes from, and when it would next fire. `slipwatch explain`
 shows this for any line.

@@ -47,6 +47,7 @@ class CauseKind(enum.StrEnum):
     INVOICE = "invoice"
     PAYMENT = "payment"
     NUMBER = "number"
+    PRICE = "price"
 
 
 class Threshold(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -247,6 +247,9 @@ def cause_name(finding: Finding, network: Network) -> str:
     if finding.cause_kind == CauseKind.STOCK_NODE:
         item, site = split_stock_node_id(finding.cause_id)
         return f"Stock of {item} at {site}"
+    if finding.cause_kind == CauseKind.PRICE:
+        figures = dict(finding.figures)
+        return f"Prices of {figures['item']} for {figures['account']}"
     if finding.cause_kind == CauseKind.EXCEPTION:
         reason, _, site = finding.cause_id.rpartition("@")
         place = network.site(site)

@@ -1,8 +1,8 @@
 """The public state of a line's ledger: topic `lines`, one record a line.
 
 A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at,
-unsettled_at, shares, conflicts, aside]`. Readers take the elements they know and ignore those
-after; the version only rises when an old reader would misread the record.
+unsettled_at, shares, conflicts, aside, priced]`. Readers take the elements they know and ignore
+those after; the version only rises when an old reader would misread the record.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `unsettled_at` is the time of the tick that found nothing more expected but its money. `shares`
     and `conflicts` are what numbers that stand for the line last said of it, ascending. `aside`
     are facts of partners whose line this is not, as far as is known; they are no part of `facts`.
+    `priced` is the price list that knows its price, and a digest of what it was told; both empty
+    without one.
     """
 
     v: int
@@ -46,6 +48,7 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     shares: tuple[Share, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     aside: tuple[Aside, ...] = ()
+    priced: tuple[str, bytes] = ("", b"")
 
 
 _decoder = msgspec.msgpack.Decoder(LineFacts)

@@ -40,6 +40,7 @@ CLASHES_PER_STOCK_NODE_MAX: Final = 20
 LINES_HIT_MAX: Final = 100
 STOCK_BALANCES_LISTED: Final = 60
 STOCK_FLOWS_LISTED: Final = 100
+PRICES_PER_LIST_MAX: Final = 2_000
 WORTHS_PER_NUMBER_MAX: Final = 1_500
 """With ids of the usual length, 150 KB of the record that keeps a number."""
 CONSEQUENCES_LISTED: Final = 20
@@ -184,6 +185,8 @@ LIMITS: Final[tuple[Group, ...]] = (
             Limit("WORTHS_PER_NUMBER_MAX", WORTHS_PER_NUMBER_MAX, "amounts of lines by which what "
                   "is paid of an invoice or order is shared", "the amount is a dead letter "
                   "(`number_full`): the line gets no share by it"),
+            Limit("PRICES_PER_LIST_MAX", PRICES_PER_LIST_MAX, "order lines of an account whose "
+                  "prices for an item are compared", "those that were placed last are"),
             Limit("CONSEQUENCES_LISTED", CONSEQUENCES_LISTED, "consequences listed in an alert",
                   "the worst are listed, all are counted in `consequence_count`"),
         ),

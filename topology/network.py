@@ -7,7 +7,7 @@ has the same answer) and bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -23,6 +23,7 @@ from topology.accounts import inherited, line_of
 from topology.choices import choose_lane, tells
 from topology.graph import SupplyGraph, supply_graph
 from topology.graph import cells as cells_of
+from topology.indexes import grouped, indexed
 from topology.model import (
     FORMAT,
     Account,
@@ -106,7 +107,7 @@ class Network:
     @cached_property
     def parties(self) -> Mapping[str, Party]:
         """Party id → party."""
-        return _by(self.document.parties, lambda each: each.id)
+        return indexed(self.document.parties, lambda each: each.id)
 
     @cached_property
     def subscribed(self) -> frozenset[str]:
@@ -116,37 +117,37 @@ class Network:
     @cached_property
     def sites(self) -> Mapping[str, Site]:
         """Site id → site."""
-        return _by(self.document.sites, lambda each: each.id)
+        return indexed(self.document.sites, lambda each: each.id)
 
     @cached_property
     def items(self) -> Mapping[str, Item]:
         """Item id → item."""
-        return _by(self.document.items, lambda each: each.id)
+        return indexed(self.document.items, lambda each: each.id)
 
     @cached_property
     def calendars(self) -> Mapping[str, Calendar]:
         """Calendar id → calendar."""
-        return _by(self.document.calendars, lambda each: each.id)
+        return indexed(self.document.calendars, lambda each: each.id)
 
     @cached_property
     def stock_nodes(self) -> Mapping[StockNodeKey, StockNode]:
         """(item id, site id) → declared stock node."""
-        return _by(self.document.stock_nodes, lambda each: each.key)
+        return indexed(self.document.stock_nodes, lambda each: each.key)
 
     @cached_property
     def lanes(self) -> Mapping[str, Lane]:
         """Lane id → lane."""
-        return _by(self.document.lanes, lambda each: each.id)
+        return indexed(self.document.lanes, lambda each: each.id)
 
     @cached_property
     def feeds(self) -> Mapping[str, Feed]:
         """Feed id, which is the `source` of its facts → feed."""
-        return _by(self.document.feeds, lambda each: each.id)
+        return indexed(self.document.feeds, lambda each: each.id)
 
     @cached_property
     def accounts(self) -> Mapping[str, Account]:
         """Account id → account, its `account_manager` inherited from above where it has none."""
-        return _by(inherited(self.document.accounts), lambda each: each.id)
+        return indexed(inherited(self.document.accounts), lambda each: each.id)
 
     def party(self, party: str | None) -> Party | None:
         """The party of that id."""
@@ -301,6 +302,14 @@ class Network:
                 found.setdefault(each.id, each)
         return self._accounts_chosen.learn(key, tuple(found.values()))
 
+    def customer_of(self, party: str | None, site: str | None) -> Account | None:
+        """The customer that buys as that party at that site: its nearest account, or the outermost
+        one above that names the site or party too. Others above only group customers."""
+        by_site, by_party = self._accounts_by_site, self._accounts_by_party
+        naming = [*by_site.get(site or "", ()), *by_party.get(party or "", ())]
+        above = line_of(self.accounts, naming[0])[::-1] if naming else ()
+        return next((account for account in above if account.id in naming), None)
+
     def account_manager(self, account: str | None) -> str | None:
         """The recipient who looks after the account, its own or inherited; None without one."""
         found = self.account(account)
@@ -317,30 +326,19 @@ class Network:
 
     @cached_property
     def _lanes_by_ends(self) -> dict[tuple[str, str], tuple[Lane, ...]]:
-        return _grouped(((lane.origin, lane.destination), lane) for lane in self.document.lanes)
+        return grouped(((lane.origin, lane.destination), lane) for lane in self.document.lanes)
 
     @cached_property
     def _accounts_by_site(self) -> dict[str, tuple[str, ...]]:
-        return _grouped(
+        return grouped(
             (site, account.id) for account in self.document.accounts for site in account.sites
         )
 
     @cached_property
     def _accounts_by_party(self) -> dict[str, tuple[str, ...]]:
-        return _grouped(
+        return grouped(
             (party, account.id) for account in self.document.accounts for party in account.parties
         )
-
-
-def _by(entities: Iterable[A], key: Callable[[A], K]) -> Mapping[K, A]:
-    return MappingProxyType({key(entity): entity for entity in entities})
-
-
-def _grouped(pairs: Iterable[tuple[K, A]]) -> dict[K, tuple[A, ...]]:
-    groups: dict[K, list[A]] = {}
-    for key, value in pairs:
-        groups.setdefault(key, []).append(value)
-    return {key: tuple(values) for key, values in groups.items()}
 
 
 def build(document: Document) -> Network:

@@ -8,6 +8,7 @@ package; it knows neither, nor what becomes of a finding.
 from typing import Any
 
 from alerts.node_view import NodeView
+from alerts.prices import PriceView
 from alerts.rules.books import ARRIVED_NEVER_DEPARTED, CONTRADICTING_FACTS, COUNT_DIFFERS
 from alerts.rules.delivery import (
     DELIVERED_DAMAGED,
@@ -29,6 +30,7 @@ from alerts.rules.payments import (
     PAID_NOT_MOVING,
     UNPAID_PAST_TERMS,
 )
+from alerts.rules.prices import PRICE_ACROSS_SITES
 from alerts.rules.promise import PROMISE_LATER_THAN_REQUESTED, PROMISE_MOVED, UNCONFIRMED
 from alerts.rules.rule import Parameter, Rule, Settings, Unit
 from alerts.rules.shipping import (
@@ -66,6 +68,9 @@ LINE_RULES: tuple[Rule[LineView], ...] = (
     REFERENCE_AMBIGUOUS,
 )
 
+PRICE_RULES: tuple[Rule[PriceView], ...] = (PRICE_ACROSS_SITES,)
+"""Judged on a line too, over all lines of its customer."""
+
 STOCK_RULES: tuple[Rule[NodeView], ...] = (
     SHORTAGE_PROJECTED,
     BELOW_SAFETY_STOCK,
@@ -77,7 +82,7 @@ STOCK_RULES: tuple[Rule[NodeView], ...] = (
 
 FEED_RULES: tuple[Rule[FeedView], ...] = (FEED_BLIND,)
 
-RULES: tuple[Rule[Any], ...] = (*LINE_RULES, *STOCK_RULES, *FEED_RULES)
+RULES: tuple[Rule[Any], ...] = (*LINE_RULES, *PRICE_RULES, *STOCK_RULES, *FEED_RULES)
 
 RULE_BY_NAME: dict[str, Rule[Any]] = {rule.name: rule for rule in RULES}
 
@@ -91,6 +96,8 @@ __all__ = [
     "LINE_RULES",
     "OVERDUE_NO_NEWS",
     "OVERSTOCK",
+    "PRICE_ACROSS_SITES",
+    "PRICE_RULES",
     "RULES",
     "RULES_VERSION",
     "RULE_BY_NAME",

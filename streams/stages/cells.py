@@ -1,7 +1,8 @@
 """cells: where everything that can affect each other meets, and is judged.
 
-Key: a cell and a line or stock node in it, or a source. All lines and nodes of a cell lie in one
-partition, in memory, so that one tick can look at all of them: a node is judged after its lines.
+Key: a cell and a line or stock node in it, a source, or a price list (see `prices`). All lines and
+nodes of a cell lie in one partition, in memory, so that one tick can look at all of them: a node is
+judged after its lines.
 The cell that a line ships from judges it: what the rules say goes to the incidents as findings, to
 `decisions` where it changed, the line's status to `order-status`, and what its subscribed parties
 may see of it to `partner-status`. A cell that loses a line withdraws its findings in the same tick
@@ -28,10 +29,11 @@ from streams.stages.cell_state import (
     CellLine,
     verdicts_of,
 )
-from streams.stages.keys import is_node, is_source, node_of, split_part
+from streams.stages.keys import is_node, is_price, is_source, node_of, split_part
 from streams.stages.ledgers import FeedRow
 from streams.stages.nodes import NodeIndex, judge_stock
 from streams.stages.partners import take_back, tell_parties
+from streams.stages.prices import PriceLists
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.statements import (
@@ -67,6 +69,7 @@ class Cells:
         self._dependents: dict[str, set[str]] = {}
         self._waiting: set[str] = set()
         self._nodes = NodeIndex()
+        self._prices = PriceLists()
 
     def changelogs(self) -> tuple[str, ...]:
         return ("cells-state",)
@@ -80,18 +83,21 @@ class Cells:
         self._dependents.clear()
         self._waiting.clear()
         self._nodes.clear()
+        self._prices.clear()
         for key, value in store.items():
             self._index(key, None, value)
 
     def committed(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """Moves the changed lines in the index."""
         self._nodes.settle()
+        self._prices.settle()
         for key, value in changed.items():
             self._index(key, store.committed_value(key), value)
 
     def aborted(self, changed: Mapping[str, bytes | None], store: Store) -> None:
         """Forgets what sources said in the transaction that did not happen."""
         self._nodes.settle()
+        self._prices.settle()
         for key in changed:
             if is_source(key):
                 self._index(key, None, store.get(key))
@@ -102,6 +108,9 @@ class Cells:
                 self._feeds.pop(key[1:], None)
             else:
                 self._feeds[key[1:]] = _decode_feed(after).feed
+            return
+        if is_price(key):
+            self._prices.know(key, after is not None)
             return
         old = _decode_index(before) if before is not None else None
         new = _decode_index(after) if after is not None else None
@@ -150,9 +159,11 @@ class Cells:
     def evaluate(
         self, key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs
     ) -> None:
-        """One source, or one line or stock node of a cell."""
+        """One source, one price list, or one line or stock node of a cell."""
         if is_source(key):
             self._feed(key, rows, store, tick, out)
+        elif is_price(key):
+            self._prices.evaluate(key, rows, store, tick, out)
         elif is_node(split_part(key)[1]):
             self._node(key, rows, store, tick, out)
         else:

@@ -10,6 +10,7 @@ from schemas.value_checks import LAST_CHARACTER
 from topology.network import Network
 
 SOURCE_MARK = "\x01"
+PRICE_MARK = "\x02"
 PART_MARK = "\x00"
 HASH_CELLS = 1024
 """Cells for lines whose item the network does not know; many, so that they spread over workers."""
@@ -23,6 +24,16 @@ def source_key(source: str) -> str:
 def is_source(key: str) -> bool:
     """Whether the key is a source's."""
     return key.startswith(SOURCE_MARK)
+
+
+def price_key(price_list: str) -> str:
+    """The key of a price list, beside cells."""
+    return PRICE_MARK + price_list
+
+
+def is_price(key: str) -> bool:
+    """Whether the key is a price list's, or begins with it."""
+    return key.startswith(PRICE_MARK)
 
 
 def node_key(node: str) -> str:

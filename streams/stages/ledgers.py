@@ -35,6 +35,7 @@ from streams.stages.legs import canonical
 from streams.stages.links import refuse
 from streams.stages.ownership import has_partners, next_due, refuse_all, set_aside
 from streams.stages.passing import said_by_numbers
+from streams.stages.prices import tell_price
 from streams.stages.room import Room
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
@@ -147,6 +148,7 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
             before = fold(key, [unpack(body) for body in old.facts])
             for node in sorted(_nodes_of(before) - _nodes_of(summary)):
                 touch(node, tick, out)
+    priced = tell_price(summary, old.priced, tick, out)
     closed_at, unsettled_at = _ended_at(old, summary, tick)
     due = None
     if closed_at is not None:
@@ -169,6 +171,7 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
         shares,
         conflicts,
         aside,
+        priced,
     )
     if new != old:
         store.put(key, encode_line(msgspec.structs.replace(new, tick=tick.n)))

@@ -33,6 +33,8 @@ class RowKind(enum.IntEnum):
     SUPPLY = 13
     NODE = 16
     TOUCH = 17
+    PRICED = 18
+    UNPRICED = 19
     ASSERT = 20
     WITHDRAW = 21
     ALERT = 30

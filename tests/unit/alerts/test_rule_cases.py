@@ -1,9 +1,9 @@
 """Every case of tests/rules, and that no rule is without its words, its cases and its runbook.
 
 A case is a line as its ledger sums it up (see `scene.line`), or the facts of a stock node and the
-lines that it serves (see `stock_scene`), the moment, and what is expected of one rule: outcome and
-reason, and of the rest what the case names. `next_fire_at: none` says that time alone changes
-nothing.
+lines that it serves (see `stock_scene`), or lines of one customer (see `price_scene`), the moment,
+and what is expected of one rule: outcome and reason, and of the rest what the case names.
+`next_fire_at: none` says that time alone changes nothing.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from alerts.judgement import judge, judge_feed
 from alerts.lines import FeedState
 from alerts.policy import DEFAULT, build, complete
 from alerts.rhythm import rhythm_of
-from alerts.rules import FEED_BLIND, RULES, STOCK_RULES, Rule
+from alerts.rules import FEED_BLIND, PRICE_RULES, RULES, STOCK_RULES, Rule
 from alerts.rules.feeds import Rhythm
 from alerts.status import feed_verdict_records, verdict_records
 from alerts.terms import Document
 from alerts.texts import UNKNOWN
 from schemas.records import Outcome, Verdict
 from schemas.units import HOUR_MS, MINUTE_MS
-from tests.unit.alerts import scene, stock_scene
+from tests.unit.alerts import price_scene, scene, stock_scene
 from topology import model
 
 
@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "tests" / "rules").glob("*.yaml"))
 
 
+PRICE_RULE_NAMES = {rule.name for rule in PRICE_RULES}
 STOCK_RULE_NAMES = {rule.name for rule in STOCK_RULES}
 BALANCE_RULES = {"shortage_projected", "below_safety_stock", "overstock"}
 """Rules that are blind with any source of the node, whatever its last word was about."""
@@ -75,6 +76,8 @@ def verdict_of(rule: str, case: dict[str, Any]) -> tuple[RuleVerdict, Verdict]:
         return verdict, record
     if rule in STOCK_RULE_NAMES:
         return stock_scene.verdict_of(rule, case, by)
+    if rule in PRICE_RULE_NAMES:
+        return price_scene.verdict_of(rule, case, by)
     states = scene.feeds(now, case.get("feeds"))
     held = tuple(case.get("held", ()))
     context = scene.context(scene.line(case.get("line")), now, states, by, held)

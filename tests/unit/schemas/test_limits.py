@@ -50,6 +50,7 @@ ELSEWHERE: dict[str, str] = {
         ),
         "tests/unit/engine/test_stock_limits.py",
     ),
+    "PRICES_PER_LIST_MAX": "tests/unit/engine/test_prices.py",
     "PROMISE_SOURCES_MAX": "tests/unit/alerts/test_promise_offer.py",
     **dict.fromkeys(
         ("PARTNER_FACTS_MAX", "PARTNER_FACT_BYTES_MAX"), "tests/unit/engine/test_ownership.py"
