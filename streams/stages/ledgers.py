@@ -141,14 +141,19 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
         return
     summary = fold(key, [fact for fact, _ in facts], shares, conflicts)
     cells = cells_of(summary, tick.network)
-    if (bodies, shares, conflicts, cells) != (old.facts, old.shares, old.conflicts, old.cells):
+    priced = old.priced
+    is_new = (bodies, shares, conflicts, cells) != (
+        old.facts, old.shares, old.conflicts, old.cells,
+    )  # fmt: skip
+    if is_new or tick.renewed:
+        priced = tell_price(summary, old.priced, tick, out)
+    if is_new:
         _tell_cells(key, summary, cells, old.cells, tick, out)
         counted = frozenset(old.facts)
         if counted and any(_names_ends(fact) for fact, body in facts if body not in counted):
             before = fold(key, [unpack(body) for body in old.facts])
             for node in sorted(_nodes_of(before) - _nodes_of(summary)):
                 touch(node, tick, out)
-    priced = tell_price(summary, old.priced, tick, out)
     closed_at, unsettled_at = _ended_at(old, summary, tick)
     due = None
     if closed_at is not None:
