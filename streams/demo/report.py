@@ -176,7 +176,7 @@ def _next_told(report: Report, program: str, *, keep: bool) -> Iterator[str]:
         ("alerts list", "what is wrong now, the worst first"),
         (f"explain {example}", "why, from the facts up, and who was told"),
         (f"order show {example}", "where it is, what was promised, what comes next"),
-        ("stock list", "what lies where, how far it lasts, and what was counted wrong"),
+        ("stock list", "what lies where, and what runs short"),
         *_of_stock_and_money(faults),
         ("status", "how far time has come, and what needs a person"),
     ]

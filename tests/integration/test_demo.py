@@ -154,15 +154,24 @@ def test_a_worker_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
 def test_kept_running_it_answers_the_command_line(tmp_path: Path) -> None:
     with started(tmp_path, "--seconds", "1", "--keep") as process:
         address = wait_for_line(process, "SLIPWATCH_VIEW_URL").strip().partition("=")[2]
-        asked = subprocess.run(
-            [sys.executable, "-m", "streams.cli", "alerts", "list", "--json"],
-            env={**os.environ, "SLIPWATCH_VIEW_URL": address},
-            capture_output=True,
-            check=True,
-            text=True,
-        )
+
+        def asked(*arguments: str) -> dict[str, Any]:
+            done = subprocess.run(
+                [sys.executable, "-m", "streams.cli", *arguments, "--json"],
+                env={**os.environ, "SLIPWATCH_VIEW_URL": address},
+                capture_output=True,
+                check=True,
+                text=True,
+            )
+            answer: dict[str, Any] = json.loads(done.stdout)
+            return answer
+
+        alerts = asked("alerts", "list")["alerts"]
+        stock = asked("stock", "list")["stock"]
         process.send_signal(signal.SIGTERM)
         code, _, _ = told(process)
-    assert json.loads(asked.stdout)["alerts"]
+    assert alerts
+    assert {each["site"] for each in stock} >= {"BRNO", "DC-VENLO", "SHENZHEN"}
+    assert all(each["on_hand"] is not None for each in stock)
     assert code == Exit.INTERRUPTED
     assert processes_of(tmp_path) == []
