@@ -242,7 +242,7 @@ def judge_feed(
     if not settings.enabled.value:
         off = RuleVerdict(FEED_BLIND.name, Outcome.SILENT, DISABLED, source=settings.enabled.source)
         return FeedJudgement((off,), (), None)
-    rhythm = rhythm_of(feed.source, network, policy)
+    rhythm = rhythm_of(feed, network, policy)
     view = FeedView(feed, blind_at(feed, network, policy), rhythm, now)
     answer = FEED_BLIND.evaluate(view, settings)
     match answer:

@@ -13,23 +13,27 @@ from alerts.policy import Policy, build, complete
 from alerts.rules import RULES, Parameter, Rule
 from alerts.terms import (
     AUDIENCES,
+    DEFAULT_QUARANTINE,
     FORMAT,
     OPERATIONS,
     Document,
+    LearnedFeeds,
     Materiality,
     Override,
+    Quarantine,
     Recipient,
     Retention,
     RuleSettings,
     ValueSeverity,
 )
-from schemas.limits import POLICY_FILE_BYTES_MAX
+from schemas.limits import POLICY_FILE_BYTES_MAX, QUARANTINE_HOURS_MAX
 from schemas.records import Severity
 from topology.network import Network
 from topology.problems import Problem, quoted, suggestion
 
 DAYS_MAX = 3650
 HOURS_MAX = 24 * 366
+RECORDS_MAX = 1_000_000
 MINUTES_MAX = 60 * 24 * 30
 VALUE_MAX = 10**15
 _PLACES = ("account", "region", "site", "supplier")
@@ -89,6 +93,8 @@ def _document(root: Section) -> Document:
         every = feeds.integer("every_hours", 0, HOURS_MAX, "hours") or 0
         grace = feeds.integer("grace_hours", 0, HOURS_MAX, "hours") or 0
         feeds.close()
+    learned = _learned(root.section("learned_feeds"))
+    quarantine = _quarantine(root.section("quarantine"))
     shadow = root.flag("shadow") or False
     root.close()
     return Document(
@@ -103,6 +109,8 @@ def _document(root: Section) -> Document:
         feed_every_hours=every,
         feed_grace_hours=grace,
         shadow=shadow,
+        learned_feeds=learned,
+        quarantine=quarantine,
     )
 
 
@@ -244,6 +252,34 @@ def _retention(section: Section | None) -> Retention:
     section.close()
     values = {name: value for name, value in given.items() if value is not None}
     return Retention(**values)
+
+
+def _learned(section: Section | None) -> LearnedFeeds:
+    default = LearnedFeeds()
+    if section is None:
+        return default
+    factor = section.integer("factor_percent", 0, 10_000, "percent")
+    least = section.integer("at_least_hours", 1, HOURS_MAX, "hours") or default.at_least_hours
+    most = section.integer("at_most_hours", 1, HOURS_MAX, "hours") or default.at_most_hours
+    if most < least:
+        section.refuse("at_most_hours", str(most), f"at least at_least_hours, {least}")
+    section.close()
+    return LearnedFeeds(factor_percent=factor or 0, at_least_hours=least, at_most_hours=most)
+
+
+def _quarantine(section: Section | None) -> Quarantine:
+    default = DEFAULT_QUARANTINE
+    if section is None:
+        return default
+    share = section.integer("share_percent", 0, 100, "percent")
+    records = section.integer("records", 1, RECORDS_MAX)
+    hours = section.integer("hours", 1, QUARANTINE_HOURS_MAX, "hours")
+    section.close()
+    return Quarantine(
+        share_percent=default.share_percent if share is None else share,
+        records=records or default.records,
+        hours=hours or default.hours,
+    )
 
 
 def _warnings(name: str, policy: Policy) -> Iterator[Problem]:

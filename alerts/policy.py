@@ -23,11 +23,13 @@ import msgspec
 from alerts.findings import DISABLED, RuleVerdict, Threshold
 from alerts.rules import LINE_RULES, RULES, Rule, Settings
 from alerts.terms import (
+    DEFAULT_QUARANTINE,
     FORMAT,
     OPERATIONS,
     Document,
     Materiality,
     Override,
+    Quarantine,
     Recipient,
     RuleSettings,
 )
@@ -165,6 +167,21 @@ class Policy:
         if not document.feed_every_hours:
             return None
         return (document.feed_every_hours + document.feed_grace_hours) * HOUR_MS
+
+    def learned_ms(self, usual_hours: int) -> int | None:
+        """How long a source may be silent that is usually silent for up to so long; None: for ever,
+        as far as that goes."""
+        learned = self.document.learned_feeds
+        if not learned.factor_percent:
+            return None
+        allowed_ms = usual_hours * HOUR_MS * learned.factor_percent // 100
+        least_ms, most_ms = learned.at_least_hours * HOUR_MS, learned.at_most_hours * HOUR_MS
+        return max(least_ms, min(most_ms, allowed_ms))
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """When a source has too many bad records."""
+        return self.document.quarantine
 
     @cached_property
     def recipients(self) -> Mapping[str, Recipient]:
@@ -319,6 +336,11 @@ def _policy(document: Document, data: bytes) -> Policy:
 
 
 DEFAULT: Final = build(
-    complete(Document(recipients=(Recipient(id=OPERATIONS, audience=OPERATIONS, sinks=("log",)),)))
+    complete(
+        Document(
+            recipients=(Recipient(id=OPERATIONS, audience=OPERATIONS, sinks=("log",)),),
+            quarantine=DEFAULT_QUARANTINE,
+        )
+    )
 )
 """The policy where nobody gave one: all rules as they come, operations told in the log."""

@@ -1,32 +1,69 @@
-"""How often a source speaks, and when its silence makes it blind."""
+"""How often a source speaks, and when its silence makes it blind.
+
+A source for which the network declares no rhythm is listened to: of each day on which it spoke its
+longest silence is kept, for the last days, and the second longest of these is what is usual for it.
+Nights and weekends come back and count; one outage does not. `blind_at` says what the policy makes
+of it.
+"""
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 from alerts.findings import NETWORK_SOURCE, POLICY_SOURCE, Threshold
 from alerts.lines import FeedState
 from alerts.policy import Policy
 from alerts.rules.feeds import Rhythm
-from schemas.units import MINUTE_MS, UtcMillis
+from schemas.limits import RHYTHM_DAYS_MAX
+from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, Day, UtcMillis
 from topology.model import Feed
 from topology.network import Network
+
+Silences: TypeAlias = tuple[tuple[Day, int], ...]
+"""(day in UTC, the longest silence in milliseconds that ended on it), ascending; only days on which
+the source spoke."""
+
+DAYS_MIN = 7
+"""Days on which a source must have spoken before anything is usual for it."""
+
+
+def listened(silences: Silences, heard_at: UtcMillis, at: UtcMillis) -> Silences:
+    """The silences once the source, last heard at `heard_at`, spoke at `at`."""
+    days = dict(silences)
+    day = at // DAY_MS
+    days[day] = max(days.get(day, 0), at - heard_at)
+    return tuple(sorted(days.items()))[-RHYTHM_DAYS_MAX:]
+
+
+def usual_hours(silences: Silences) -> int | None:
+    """What silence is usual, in whole hours, rounded up; None before enough was heard."""
+    if len(silences) < DAYS_MIN:
+        return None
+    second = sorted(length for _, length in silences)[-2]
+    return max(1, -(-second // HOUR_MS))
 
 
 def blind_at(feed: FeedState, network: Network, policy: Policy) -> UtcMillis | None:
     """When the source turns blind if nothing more is heard of it: by its declared rhythm, else by
-    the policy's for sources without one, if there is one; None if never."""
+    what it has shown to be usual, else by the policy's for sources without one; None if never."""
     declared = network.feed(feed.source)
     rhythm = None if declared is None else network.blind_at(declared, feed.heard_at)
     if rhythm is not None:
         return rhythm
-    default_ms = policy.feed_default_ms
-    return None if default_ms is None else feed.heard_at + default_ms
+    learned_ms = _learned_ms(feed, policy)
+    allowed_ms = policy.feed_default_ms if learned_ms is None else learned_ms
+    return None if allowed_ms is None else feed.heard_at + allowed_ms
 
 
-def rhythm_of(source: str, network: Network, policy: Policy) -> Rhythm | None:
+def _learned_ms(feed: FeedState, policy: Policy) -> int | None:
+    return None if feed.learned_hours is None else policy.learned_ms(feed.learned_hours)
+
+
+def rhythm_of(feed: FeedState, network: Network, policy: Policy) -> Rhythm | None:
     """How long the source may be silent and who says so, by the same order as `blind_at`; None
-    where that is None. It changes with network and policy alone, never with a word of the source.
-    """
-    declared = network.feed(source)
+    where that is None. It changes with network, policy and what is usual alone, never with each
+    word of the source."""
+    declared = network.feed(feed.source)
     if declared is not None and declared.every_ms is not None:
         allowed = _minutes(declared.every_ms + declared.grace_ms)
         return Rhythm(Threshold(allowed, _says(declared, "interval and grace")), False)
@@ -36,6 +73,10 @@ def rhythm_of(source: str, network: Network, policy: Policy) -> Rhythm | None:
         if declared.calendar:
             run += f" on working days of {declared.calendar}"
         return Rhythm(Threshold(_minutes(declared.grace_ms), _says(declared, run)), True)
+    learned_ms = _learned_ms(feed, policy)
+    if learned_ms is not None:
+        says = f"{POLICY_SOURCE}learned_feeds, from {feed.learned_hours} hours learned as usual"
+        return Rhythm(Threshold(_minutes(learned_ms), says), False)
     default_ms = policy.feed_default_ms
     if default_ms is None:
         return None

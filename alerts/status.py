@@ -140,7 +140,11 @@ def feed_record(
 ) -> FeedStatus:
     """The source as readers of `feeds` see it."""
     expected_by = blind_at(feed, network, policy)
-    if feed.blind_since is not None:
+    if feed.quarantined is not None:
+        text = f"Blind since {texts.moment(feed.blind_since)}, in quarantine: "
+        text += f"{feed.quarantined.refused} of its last {feed.quarantined.records} records were "
+        text += "refused."
+    elif feed.blind_since is not None:
         text = f"Blind since {texts.moment(feed.blind_since)}; last heard "
         text += f"{texts.moment(feed.heard_at)}."
     elif expected_by is None:
@@ -158,4 +162,6 @@ def feed_record(
         complete_to=texts.instant_or_none(feed.complete_to),
         expected_by=texts.instant_or_none(expected_by),
         text=text,
+        quarantined=feed.quarantined is not None,
+        learned_hours=feed.learned_hours,
     )

@@ -97,6 +97,28 @@ class Retention(Entity, frozen=True, kw_only=True):
     ownership_days: int = 2
 
 
+class LearnedFeeds(Entity, frozen=True, kw_only=True):
+    """How long a source without a declared rhythm may be silent, as a percentage of what it has
+    shown to be usual, within bounds; 0 percent: what it has shown is not held against it."""
+
+    factor_percent: int = 0
+    at_least_hours: int = 2
+    at_most_hours: int = 336
+
+
+class Quarantine(Entity, frozen=True, kw_only=True):
+    """From which share of refused records on a source is in quarantine: of at least so many
+    records in so many hours, the one that runs included; 0 percent: never."""
+
+    share_percent: int = 0
+    records: int = 20
+    hours: int = 24
+
+
+DEFAULT_QUARANTINE = Quarantine(share_percent=50)
+"""That of policies which do not name one; those of earlier releases have none."""
+
+
 class ValueSeverity(Entity, frozen=True, kw_only=True):
     """From this much value at risk in a currency, an incident is at least this severe."""
 
@@ -119,3 +141,5 @@ class Document(Entity, frozen=True, kw_only=True):
     feed_every_hours: int = 0
     feed_grace_hours: int = 0
     shadow: bool = False
+    learned_feeds: LearnedFeeds = LearnedFeeds()
+    quarantine: Quarantine = Quarantine()

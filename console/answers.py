@@ -254,6 +254,8 @@ class FeedStatus(Answer):
     complete_to: dt.datetime | None
     expected_by: dt.datetime | None
     text: str
+    quarantined: bool
+    learned_hours: int | None
 
 
 class NotificationLine(Answer):

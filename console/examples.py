@@ -193,6 +193,8 @@ _FEED: Json = {
     "complete_to": "2026-03-02T05:45:00Z",
     "expected_by": "2026-03-02T05:56:00Z",
     "text": "Silent for 11 minutes; it declared to speak every 10.",
+    "quarantined": False,
+    "learned_hours": None,
 }
 _DEAD_LETTER_LINE: Json = {
     "id": "shipments/2/90113",

@@ -217,7 +217,7 @@ def _partitions(progress: list[ticks.StageProgress]) -> tuple[PartitionProgress,
             is_partly_done=each.within is not None,
         )
         for each in progress
-        if each.stage != ticks.WORKER_STAGE
+        if each.stage in FLOW
     )
     return tuple(sorted(stands, key=lambda at: (_place(at.stage), at.topic, at.partition)))
 

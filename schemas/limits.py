@@ -91,6 +91,9 @@ POLICY_FILE_BYTES_MAX: Final = 1_000_000
 POLICY_DEPTH_MAX: Final = 8
 POLICY_ENTRIES_MAX: Final = 10_000
 
+RHYTHM_DAYS_MAX: Final = 28
+QUARANTINE_HOURS_MAX: Final = 48
+
 SETTINGS_FILE_BYTES_MAX: Final = 1_000_000
 SETTINGS_DEPTH_MAX: Final = 10
 SETTINGS_PROBLEMS_MAX: Final = 100
@@ -305,6 +308,8 @@ LIMITS: Final[tuple[Group, ...]] = (
             Limit("POLICY_DEPTH_MAX", POLICY_DEPTH_MAX, "levels of values within values", _REFUSED),
             Limit("POLICY_ENTRIES_MAX", POLICY_ENTRIES_MAX, "entries of a list, or fields of a "
                   "section", _REFUSED),
+            Limit("QUARANTINE_HOURS_MAX", QUARANTINE_HOURS_MAX, "hours of which the share of "
+                  "refused records is known", _REFUSED),
         ),
     ),
     Group(

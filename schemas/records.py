@@ -353,7 +353,9 @@ class Parked(Record, frozen=True, kw_only=True):
 
 
 class FeedStatus(Record, frozen=True, kw_only=True):
-    """Topic `feeds`, key: source. What is known of a source and whether it is blind."""
+    """Topic `feeds`, key: source. What is known of a source and whether it is blind; it is also
+    blind while `quarantined`, because too many of its records are refused. `learned_hours` is the
+    silence that it has shown to be usual."""
 
     source: str
     tick: int
@@ -364,6 +366,8 @@ class FeedStatus(Record, frozen=True, kw_only=True):
     complete_to: dt.datetime | None = None
     expected_by: dt.datetime | None = None
     text: str = ""
+    quarantined: bool = False
+    learned_hours: int | None = None
 
 
 R = TypeVar("R", bound=Record)

@@ -53,6 +53,10 @@ WORKER_STAGE = "worker"
 many partitions of others it keeps `copies`, and how many ids of a schema registry it waits to know,
 `schemas_awaited`. `tick` is the newest that it knew."""
 
+REBUILD_STAGE = "rebuild"
+"""The `stage` of a record of `progress` that is there while a rebuild of the state as of its tick
+is being written, and until one is: no worker goes on meanwhile. A tombstone ends it."""
+
 
 class StageProgress(Record, frozen=True, kw_only=True):
     """Topic `progress`, key: stage and partition. The tick that a stage's partition stands at.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alerts.findings import Answer, Aspect, Fires, Silence, Threshold
-from alerts.lines import FeedState
+from alerts.lines import FeedState, Quarantined
 from alerts.rules.rule import Rule, Settings, Unit
 from schemas.records import Severity
 from schemas.units import UtcMillis
@@ -32,14 +32,18 @@ class FeedView:
 
 
 def feed_blind(view: FeedView, settings: Settings) -> Answer:
-    """A source has been silent for longer than its declared rhythm and grace.
+    """A source has been silent for longer than its rhythm and grace, or is in quarantine.
 
     The rhythm is the feed's own: at least one word in an interval, or a run at a time of day on
     its working days, so that a nightly feed is not blind at noon. While a source is blind nothing
     is concluded from its silence, and lines that wait for its word are shown as blind, never as on
-    time or late. A source that declares no rhythm is given the policy's, if that names one.
+    time or late. A source that declares no rhythm is held to the one that it has shown, or to the
+    policy's, if the policy says so. One of which too many records are refused is in quarantine:
+    what is good of it is used, and as to the rest it is blind.
     """
     feed, rhythm = view.feed, view.rhythm
+    if feed.quarantined is not None:
+        return _in_quarantine(feed, feed.quarantined, view.now, settings)
     if feed.blind_since is None:
         if rhythm is None:
             return _NO_RHYTHM
@@ -64,6 +68,28 @@ def feed_blind(view: FeedView, settings: Settings) -> Answer:
     )
 
 
+def _in_quarantine(
+    feed: FeedState, quarantined: Quarantined, now: UtcMillis, settings: Settings
+) -> Fires:
+    days, restated_at = settings.days_reached(quarantined.since, now)
+    return Fires(
+        "quarantined",
+        feed.heard_at,
+        None,
+        (
+            ("source", feed.source),
+            ("heard_at", feed.heard_at),
+            ("refused", quarantined.refused),
+            ("records", quarantined.records),
+            ("quarantined_at", quarantined.since),
+            ("days", days),
+        ),
+        due_at=quarantined.since,
+        days=days,
+        next_fire_at=restated_at,
+    )
+
+
 _NO_RHYTHM = Silence("no_rhythm")
 _MOVES = "that moment moves with each of its words, and is shown in `feeds`."
 
@@ -78,14 +104,16 @@ FEED_BLIND = Rule(
     says={
         "fires": "Source {source} was last heard {heard_at}; it should have spoken by "
         "{deadline_at}.",
+        "quarantined": "Source {source} is in quarantine since {quarantined_at}: {refused} of its "
+        "last {records} records were refused.",
         "no_rhythm": "It declares no rhythm and the policy gives none: its silence says nothing.",
         "heard": "It speaks within its rhythm. It would fire once it has been silent for "
         f"{{threshold}}; {_MOVES}",
         "heard_daily": "It speaks within its rhythm. It would fire {threshold} after a daily run "
         f"that is due and does not come; {_MOVES}",
     },
-    headline="silent since {heard_at}",
-    next_step="Ask whoever runs {source} to restart it; what depends on it cannot be seen.",
+    headline="blind, last heard {heard_at}",
+    next_step="Ask whoever runs {source} to mend it; what depends on it cannot be seen.",
     evaluate=feed_blind,
     threshold_unit=Unit.MINUTES,
 )

@@ -75,6 +75,11 @@ COMMANDS: tuple[Listed, ...] = (
         "Compute anew what every recorded tick should have said, and compare it with what was "
         "said.",
     ),
+    Listed(
+        "rebuild",
+        "streams.cli.rebuild",
+        "Make all state anew from the recorded facts and ticks.",
+    ),
     Listed("order", "streams.cli.answers", "Show how orders stand."),
     Listed("stock", "streams.cli.stock", "List and show stock nodes: an item at a site."),
     Listed(

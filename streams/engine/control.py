@@ -17,7 +17,7 @@ from alerts.policy import Policy, PolicyFormatError
 from schemas.limits import ERROR_CHARS_MAX
 from schemas.records import decode
 from schemas.registered import KnownSchemas, RegisteredSchema
-from schemas.ticks import StageProgress, Tick
+from schemas.ticks import REBUILD_STAGE, StageProgress, Tick
 from schemas.units import UtcMillis, millis
 from streams.engine.log import (
     Entry,
@@ -113,6 +113,8 @@ class Control:
         self.latest_policy = ""
         self._is_read = False
         self.tick: Tick | None = None
+        self.done_before = 0
+        """The tick that was done everywhere when this was opened."""
         self.progress: dict[str, StageProgress] = {}
         self.schemas = KnownSchemas()
         self.changed = threading.Event()
@@ -129,6 +131,8 @@ class Control:
         begins[TICKS] = max(begins[TICKS], ends[TICKS].high - _LOOK_BACK)
         self._reader.assign(begins)
         self.tick = last_tick(self._log, timeout_s)
+        # It was written once the one before was done: progress that is read from now on says so.
+        self.done_before = 0 if self.tick is None else self.tick.n - 1
         self.sync(timeout_s)
         self._is_read = True
 
@@ -163,6 +167,11 @@ class Control:
     def progress_of(self, stage: str, partition: Partition) -> StageProgress | None:
         """Where a stage's partition stands."""
         return self.progress.get(progress_key(stage, partition.topic, partition.number))
+
+    @property
+    def rebuilding(self) -> StageProgress | None:
+        """Where a rebuild stands that was begun and has not ended; None when there is none."""
+        return self.progress.get(progress_key(REBUILD_STAGE, "", 0))
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Takes in what is new; says whether anything was."""
@@ -213,9 +222,11 @@ class Control:
 
     def _take(self, where: Partition, record: Entry) -> None:
         value = record.value()
-        if value is None:
-            return
         topic = where.topic
+        if value is None:
+            if topic == PROGRESS.topic:
+                self.progress.pop((record.key() or b"").decode(errors="replace"), None)
+            return
         try:
             if topic == TICKS.topic:
                 tick = read_tick(record, value)

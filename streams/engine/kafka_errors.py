@@ -112,7 +112,7 @@ def let_pass(message: Message) -> None:
         raise OffsetGone(
             f"records of {message.topic()}/{message.partition()} that must be read are gone "
             f"({error.str()})",
-            "Lengthen the topic's retention; to accept the loss, rebuild from what is left, as "
+            "Lengthen the topic's retention; to accept the loss, begin anew from what is left, as "
             "docs/operations.md says.",
         )
     if error.fatal():

@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
+    ConsumerGroupState,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -38,6 +39,8 @@ three brokers one killed cost 20 s and two aborted transactions; so it costs the
 the brokers themselves find out (broker.session.timeout.ms)."""
 EMBEDDED_CLUSTER = "mockCluster"
 """How the cluster id of librdkafka's mock cluster begins."""
+
+_NO_MEMBERS = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,16 @@ class KafkaLog:
             topic: len(found[self._name(topic)].partitions) if self._name(topic) in found else 0
             for topic in topics
         }
+
+    def has_members(self, group: str) -> bool:
+        """One request; a member that died counts until its session has ended."""
+
+        def ask() -> bool:
+            listed = self._admin_client().list_consumer_groups(request_timeout=CALL_TIMEOUT_S)
+            groups = listed.result(CALL_TIMEOUT_S).valid
+            return any(each.group_id == group and each.state not in _NO_MEMBERS for each in groups)
+
+        return patiently(ask)
 
     def broker_clock_skew_ms(self, now: Callable[[], int]) -> int:
         """Writes a tombstone that nobody reads to `progress`, which the broker stamps.

@@ -16,8 +16,8 @@ ENGINE_TOPICS: tuple[str, ...] = tuple(
 is published of them."""
 
 WAY_OUT = (
-    "Restore the topic, or rebuild from the facts, as docs/operations.md says; this worker "
-    "changed nothing."
+    "Restore the topic, or delete it if it is an internal one, then run `slipwatch topics create` "
+    "and rebuild from the facts: `slipwatch rebuild`; this worker changed nothing."
 )
 
 

@@ -170,6 +170,10 @@ class Log(Protocol):
         """How many partitions each topic has; 0 for one that does not exist."""
         ...
 
+    def has_members(self, group: str) -> bool:
+        """Whether the consumer group has a member, alive or not yet given up."""
+        ...
+
     def broker_clock_skew_ms(self, now: Callable[[], int]) -> int:
         """The broker's clock less `now`, in milliseconds; 0 where the broker has none."""
         ...

@@ -84,7 +84,7 @@ class MemoryBroker:
         headers: Headers | None = None,
     ) -> None:
         log = self.partition_log(partition)
-        offset = len(log.records)
+        offset = log.high
         topic, number = partition
         log.records.append(MemoryRecord(topic, number, offset, key, value, transaction, headers))
         if transaction is not None and partition not in transaction.touched:
@@ -113,8 +113,13 @@ class MemoryBroker:
     def pad(self, partition: Partition, offset: int) -> None:
         """Gaps up to an offset, as compaction and markers leave them."""
         with self._lock:
-            records = self.partition_log(partition).records
-            records.extend([None] * (offset - len(records)))
+            log = self.partition_log(partition)
+            log.records.extend([None] * (offset - log.high))
+
+    def forget(self, partition: Partition, offset: int) -> None:
+        """What lies before the offset is gone, as after its retention."""
+        with self._lock:
+            self.partition_log(partition).forget(offset)
 
     def finish(self, transaction: Transaction, state: str) -> None:
         """Writes the markers of a transaction."""
@@ -129,7 +134,7 @@ class MemoryBroker:
     def committed(self, partition: Partition) -> list[MemoryRecord]:
         """All committed records of a partition up to its stable end, in order."""
         log = self.partition_log(partition)
-        return [each for each in log.records[: log.stable] if is_readable(each)]
+        return [each for each in log.between(log.begin, log.stable) if is_readable(each)]
 
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
         """Where the partitions end now."""
@@ -170,6 +175,11 @@ class MemoryBroker:
         group.rebalancing = True
         for member in group.members.values():
             member.joined = False
+
+    def has_members(self, group: str) -> bool:
+        """Whether somebody is in the group."""
+        with self._lock:
+            return group in self.groups and bool(self.groups[group].members)
 
     def expel(self, group: str, member: str) -> None:
         """The member's session timed out: its partitions go to the others without it knowing."""
@@ -247,6 +257,6 @@ class MemoryBroker:
                         f"{partition.topic}/{partition.number} has no offset {start} any more"
                     )
                 end = min(log.stable, start + records_max - len(records))
-                records += [each for each in log.records[start:end] if is_readable(each)]
+                records += [each for each in log.between(start, end) if is_readable(each)]
                 positions[partition] = max(start, end)
             return records

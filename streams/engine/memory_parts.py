@@ -68,7 +68,8 @@ def is_readable(entry: MemoryRecord | None) -> TypeGuard[MemoryRecord]:
 
 @dataclass(slots=True)
 class PartitionLog:
-    """Records by offset; a marker of a transaction takes an offset and holds None."""
+    """Records from the offset `begin` on; a marker of a transaction takes an offset and holds
+    None."""
 
     records: list[MemoryRecord | None] = field(default_factory=list)
     open: dict[int, Transaction] = field(default_factory=dict)
@@ -77,12 +78,23 @@ class PartitionLog:
     @property
     def high(self) -> int:
         """The next offset."""
-        return len(self.records)
+        return self.begin + len(self.records)
 
     @property
     def stable(self) -> int:
         """The first offset of the oldest open transaction, or the end."""
-        return min(self.open, default=len(self.records))
+        return min(self.open, default=self.high)
+
+    def between(self, start: int, end: int) -> list[MemoryRecord | None]:
+        """What lies at the offsets from `start`, which is there still, to before `end`."""
+        return self.records[start - self.begin : end - self.begin]
+
+    def forget(self, offset: int) -> None:
+        """What lies before the offset is gone."""
+        gone = min(offset, self.high) - self.begin
+        if gone > 0:
+            del self.records[:gone]
+            self.begin += gone
 
 
 @dataclass(slots=True)

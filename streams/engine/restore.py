@@ -29,6 +29,9 @@ class Restoration:
         self._log = log
         self._began = time.monotonic()
         self._left = list(tasks)
+        self._unreadable: dict[tuple[Partition, Partition, bytes], StateUnusable] = {}
+        """Input, changelog and key of records that are no state, unless a later one of the key is:
+        a rebuild writes over what it finds."""
         self._begin({each.task.input: each.read_to for each in (copies or {}).values()})
 
     def _begin(self, read_to: Mapping[Partition, ReadTo]) -> None:
@@ -72,6 +75,9 @@ class Restoration:
             self._read()
             if self._is_behind():
                 return False
+        for (where, _, _), error in self._unreadable.items():
+            if any(task.input == where for task in self._left):
+                raise error
         self._left = [task for task in self._left if not _agrees(task)]
         self.close()
         if self._left:
@@ -87,7 +93,26 @@ class Restoration:
         for partition, records in self._reader.read(50_000, 0.01).items():
             self.records += len(records)
             for task, start in self._by_changelog.get(partition, ()):
-                _fill(task, partition, records, start)
+                self._fill(task, partition, records, start)
+
+    def _fill(
+        self, task: KeyedTask, partition: Partition, records: Sequence[Entry], start: int
+    ) -> None:
+        """Gives a task records of one of its changelogs, from the offset `start` on."""
+        take = task.follow if task.is_in_step else task.restore
+        unreadable = self._unreadable
+        for record in records:
+            key = record.key()
+            if key is None or record.offset() < start:
+                continue
+            if unreadable:
+                unreadable.pop((task.input, partition, key), None)
+            try:
+                take(partition.topic, key, record.value())
+            except (StateUnusable, UnicodeDecodeError) as error:
+                if record.value() is not None:
+                    told = _placed(error, partition, record)
+                    unreadable[task.input, partition, key] = told
 
     def close(self) -> None:
         """Lets go of the reader."""
@@ -113,19 +138,11 @@ def restore_on(restoration: Restoration, control: Control, timeout_s: float) -> 
         raise
 
 
-def _fill(task: KeyedTask, partition: Partition, records: Sequence[Entry], start: int) -> None:
-    """Gives a task records of one of its changelogs, from the offset `start` on."""
-    take = task.follow if task.is_in_step else task.restore
-    for record in records:
-        key = record.key()
-        if key is None or record.offset() < start:
-            continue
-        try:
-            take(partition.topic, key, record.value())
-        except (StateUnusable, UnicodeDecodeError) as error:
-            kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
-            where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
-            raise kind(f"{where}: {str(error)[:ERROR_CHARS_MAX]}") from error
+def _placed(error: Exception, partition: Partition, record: Entry) -> StateUnusable:
+    """The error with the place of the record."""
+    kind = type(error) if isinstance(error, StateUnusable) else StateDamaged
+    where = f"{partition.topic}/{partition.number} at offset {record.offset()}"
+    return kind(f"{where}: {str(error)[:ERROR_CHARS_MAX]}")
 
 
 def _agrees(task: KeyedTask) -> bool:

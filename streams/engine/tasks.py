@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from schemas.codec import FactDecoder
 from schemas.ticks import StageProgress, Tick
 from schemas.topics import FACT_TOPICS
+from schemas.units import UtcMillis
 from streams.engine.control import Control
-from streams.engine.flow import STAGES
+from streams.engine.flow import LAST_STAGE, STAGES
 from streams.engine.intake_task import IntakeTask
 from streams.engine.log import Log, OffsetGone, Partition
 from streams.engine.task import KeyedTask
 from streams.stages import intake
 from streams.stages.links import Links
 from streams.stages.stage import Stage
+from streams.stages.store import StateDamaged, StateUnfinished
 
 ReadTo = dict[Partition, int]
 """The next offset of each changelog partition that a copy is to read."""
@@ -42,6 +44,25 @@ class Tasks:
         """Partitions of the engine's topics; set before the first assignment."""
         self.intake: dict[Partition, IntakeTask] = {}
         self.keyed: dict[Partition, KeyedTask] = {}
+
+    def check(self) -> None:
+        """Raises StateUnfinished when a rebuild was begun that has not ended, and StateDamaged when
+        there are ticks of whose end `progress` knows nothing: all would be decided once more."""
+        if (left := self._control.rebuilding) is not None:
+            raise StateUnfinished(
+                f"a rebuild of the state as of tick {left.tick} was begun and has not ended"
+            )
+        stage, topic = LAST_STAGE
+        done = self._control.done(stage, [Partition(topic, n) for n in range(self.partitions)])
+        if done < self._control.done_before:
+            raise StateDamaged(
+                f"progress says that tick {done} is done everywhere, and ticks that "
+                f"{self._control.done_before} is"
+            )
+
+    def is_due(self, at: UtcMillis) -> bool:
+        """Whether a deadline in the state of any task has come by `at`."""
+        return any(task.store.due_keys(at) for task in self.keyed.values())
 
     def take(
         self, partitions: Sequence[Partition], copies: Mapping[Partition, Copy] | None = None
@@ -120,10 +141,10 @@ def _check_offset(partition: Partition, offset: int, begin: int) -> None:
     if offset < begin:
         then = (
             "Facts were deleted before they were read. Lengthen the topic's retention; to accept "
-            "the loss, rebuild from what is left, as docs/operations.md says."
+            "the loss, begin anew from what is left, as docs/operations.md says."
             if partition.topic in FACT_TOPICS
             else "What one stage hands to the next is kept for days, and no worker ran for longer. "
-            "The facts are there: rebuild from them, as docs/operations.md says."
+            "The facts are there: run `slipwatch rebuild`."
         )
         raise OffsetGone(
             f"{partition.topic}/{partition.number} begins at offset {begin}, but this "

@@ -70,7 +70,7 @@ class Worker(Rebalance):
         self._consumer: GroupConsumer | None = None
         self._producer: TransactionalProducer | None = None
         self._partitions = 0
-        self._tasks = Tasks(log, self.control, settings.name)
+        self.tasks = Tasks(log, self.control, settings.name)
         self._lookups = Lookups(schemas or NoRegistry(), self.control)
         self._standby = Standby(log, settings.name, is_on=settings.has_standby)
         self._restorations: list[Restoration] = []
@@ -121,9 +121,10 @@ class Worker(Rebalance):
 
     def open(self) -> None:
         """Connects, checks the topics, reads what is known, and joins the group."""
-        self._partitions = self._tasks.partitions = engine_partitions(self._log)
+        self._partitions = self.tasks.partitions = engine_partitions(self._log)
         self._standby.open(self._partitions)
         self.control.open(self._settings.sync_timeout_s)
+        self.tasks.check()
         self._producer = self._log.transactional_producer(self._settings.name)
         self._consumer = self._log.group_consumer(self._settings.group, INPUT_TOPICS, self)
         self._state = "running"
@@ -151,7 +152,7 @@ class Worker(Rebalance):
             restoration.close()
         self._restorations.clear()
         self._standby.close()
-        self._tasks.clear()
+        self.tasks.clear()
         self._paused.clear()
         self._telling.forget()
         self.control.close()
@@ -163,7 +164,7 @@ class Worker(Rebalance):
         if TICKS in partitions and self._settings.runs_ticker:
             self._ticking.start(self.make_ticker)
         copies = self._standby.take(partitions)
-        made = self._tasks.take([p for p in partitions if p != TICKS], copies)
+        made = self.tasks.take([p for p in partitions if p != TICKS], copies)
         restoring = [task for task in made if isinstance(task, KeyedTask)]
         if restoring:
             self._restorations.append(Restoration(self._log, restoring, copies))
@@ -177,7 +178,7 @@ class Worker(Rebalance):
         """Drops the tasks; their state is in the log."""
         self._settings.failpoint(Moment.REVOKED)
         gone = set(partitions)
-        self._tasks.drop(partitions)
+        self.tasks.drop(partitions)
         self._paused.difference_update(partitions)
         if TICKS in gone:
             self._ticking.stop()
@@ -203,7 +204,7 @@ class Worker(Rebalance):
         assert self._consumer is not None, "open() comes first"
         read = self._consumer.consume(self._settings.records_max, timeout_s)
         for partition, records in read.items():
-            task = self._tasks.intake.get(partition) or self._tasks.keyed.get(partition)
+            task = self.tasks.intake.get(partition) or self.tasks.keyed.get(partition)
             if task is not None:
                 task.accept(records)
         self.control.poll()
@@ -211,7 +212,7 @@ class Worker(Rebalance):
             self._tell(failure)
         restored = self._restore()
         did = self._work()
-        followed = self._standby.step(self._tasks.keyed)
+        followed = self._standby.step(self.tasks.keyed)
         self._tell_standing()
         self._hold_back()
         return bool(read) or did or restored or followed
@@ -232,11 +233,10 @@ class Worker(Rebalance):
         """Tells all what a registry answered, and `status` what this worker has when it changes."""
         assert self._producer is not None, "open() comes first"
         self._lookups.step(self._producer, self._observer)
-        tick = self.control.tick
-        restoring = sum(len(each.tasks) for each in self._restorations)
+        tick, restoring = self.control.tick, sum(len(each.tasks) for each in self._restorations)
         ready = 0 if self._standby.behind else self._standby.count
         awaited = len(self._lookups.awaited)
-        standing = Standing(self._tasks.partitions_held, restoring, ready, awaited)
+        standing = Standing(self.tasks.partitions_held, restoring, ready, awaited)
         try:
             self._telling.tell(self._producer, tick.n if tick is not None else 0, standing)
         except TransactionAborted as error:
@@ -255,7 +255,7 @@ class Worker(Rebalance):
         headers: list[tuple[KeyedTask, TickHeader]] = []
         restoring = {p for restoration in self._restorations for p in restoration.inputs()}
         for stage_topic in INPUT_TOPICS:
-            for partition, task in self._tasks.keyed.items():
+            for partition, task in self.tasks.keyed.items():
                 if partition.topic != stage_topic or partition in restoring:
                     continue
                 header = task.ready()
@@ -274,14 +274,14 @@ class Worker(Rebalance):
             self._settings.failpoint(Moment.TICK_SEEN)
             self._observer.ticked(tick)
             self._standby.pass_to(millis(tick.at))
-        lacking = [task for task in self._tasks.intake.values() if task.lacks(tick)]
+        lacking = [task for task in self.tasks.intake.values() if task.lacks(tick)]
         if lacking and self._consumer is not None:
             positions = self._consumer.positions([task.input for task in lacking])
             for task in lacking:
                 task.reached(positions.get(task.input, 0))
         # A paused input may be left with half its share: to wait for more is to wait for ever.
         enough = min(self._settings.facts_per_chunk, self._share() // 2 + 1)
-        read = [task for task in self._tasks.intake.values() if task.ready(tick, enough)]
+        read = [task for task in self.tasks.intake.values() if task.ready(tick, enough)]
         return self._lookups.ready(read, tick)
 
     def _transact(
@@ -355,7 +355,7 @@ class Worker(Rebalance):
         """Pauses inputs that fill memory faster than ticks empty it, and lets them go again."""
         assert self._consumer is not None, "open() comes first"
         share = self._share()
-        for partition, task in self._tasks.intake.items():
+        for partition, task in self.tasks.intake.items():
             full = task.buffered >= share
             if full and partition not in self._paused:
                 self._paused.add(partition)
@@ -365,7 +365,7 @@ class Worker(Rebalance):
 
     def _share(self) -> int:
         """How many facts of one input may wait in memory."""
-        return max(1, self._settings.buffered_max // max(1, len(self._tasks.intake)))
+        return max(1, self._settings.buffered_max // max(1, len(self.tasks.intake)))
 
     def status(self) -> WorkerStatus:
         """What the worker is doing; safe to call from any thread."""
@@ -378,14 +378,14 @@ class Worker(Rebalance):
         return WorkerStatus(
             state="restoring" if restoring and self._state == "running" else self._state,
             name=self._settings.name,
-            partitions=tuple(sorted([*list(self._tasks.intake), *list(self._tasks.keyed)])),
+            partitions=tuple(sorted([*list(self.tasks.intake), *list(self.tasks.keyed)])),
             restoring=restoring,
             copies=self._standby.count,
             copies_behind=self._standby.behind,
             tick=done,
             tick_at=self.control.reached(LAST_STAGE[0], last),
             in_flight=tick.n if tick is not None and tick.n > done else None,
-            waits_for=self._lookups.waits_for or self._tasks.waits_for(tick),
+            waits_for=self._lookups.waits_for or self.tasks.waits_for(tick),
             is_ticker=ticker is not None,
             facts=self._facts,
             refused=self._refused,

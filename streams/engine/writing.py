@@ -28,10 +28,23 @@ class OutRecord(msgspec.Struct, frozen=True, gc=False):
 def for_readers(out: Outputs, tick: int) -> Iterator[OutRecord]:
     """The records for readers. A tombstone has no place for its tick but a header, nor has what a
     partner is told."""
-    stamp: Headers = [(TICK_HEADER, str(tick).encode())]
+    stamp = _stamp(tick)
     for topic, partition, key, value in out.records:
-        is_bare = value is None or topic == PARTNER_STATUS
-        yield OutRecord(topic, partition, key, value, stamp if is_bare else None)
+        yield OutRecord(topic, partition, key, value, stamp if _is_bare(topic, value) else None)
+
+
+def restated(topic: str, partition: int, key: bytes, value: bytes | None, tick: int) -> OutRecord:
+    """A statement for readers made again, as of a tick; None takes it back."""
+    headers = _stamp(tick) if _is_bare(topic, value) else None
+    return OutRecord(topic, partition, key, value, headers)
+
+
+def _is_bare(topic: str, value: bytes | None) -> bool:
+    return value is None or topic == PARTNER_STATUS
+
+
+def _stamp(tick: int) -> Headers:
+    return [(TICK_HEADER, str(tick).encode())]
 
 
 @dataclass(slots=True)

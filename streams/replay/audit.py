@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.ticks import TICK_HEADER
-from schemas.topics import FACT_TOPICS, TOPIC_BY_NAME, Retention
+from schemas.topics import TOPIC_BY_NAME, Retention
 from streams.engine.control import Control
 from streams.engine.flow import LAST_STAGE
 from streams.engine.local import LocalEngine
-from streams.engine.log import Entry, Log, LogError, Partition
-from streams.engine.recorded import copy_of, read_committed
+from streams.engine.log import Log, Partition
+from streams.engine.recorded import check_whole, copy_of, read_committed
 from streams.letters import DEAD_LETTERS, is_mark
+from streams.replay.stamps import tick_of
 
 AUDITED_TOPICS = (
     "order-status",
@@ -50,15 +50,6 @@ class Written(NamedTuple):
     value: bytes | None
 
 
-class _Stamp(msgspec.Struct):
-    """What the JSON of every audited record holds: the tick that wrote it."""
-
-    tick: int
-
-
-_read_stamp = msgspec.json.Decoder(_Stamp).decode
-
-
 class Difference(msgspec.Struct, frozen=True):
     """A record that lies on a topic more or less often than it should."""
 
@@ -85,7 +76,7 @@ def audit(log: Log, on_tick: Callable[[int, int], None] | None = None) -> Audit:
     done, of how many). All facts are held in memory. Raises LogError when facts or ticks from the
     beginning are gone: nothing can then be said.
     """
-    _check_whole(log)
+    check_whole(log, "An audit")
     finished = _finished(log)
     memory, recorded = copy_of(log)
     ticks = [tick for tick in recorded if tick.n <= finished]
@@ -134,7 +125,7 @@ def written(log: Log, topics: Iterable[str]) -> Iterable[tuple[int, Written]]:
         for where, record in read_committed(log, partitions):
             value = record.value()
             if topic != DEAD_LETTERS or not is_mark(value):
-                yield _tick_of(record), Written(topic, where.number, record.key(), value)
+                yield tick_of(record), Written(topic, where.number, record.key(), value)
 
 
 def _finished(log: Log) -> int:
@@ -147,18 +138,6 @@ def _finished(log: Log) -> int:
         return control.done(stage, [Partition(topic, number) for number in range(count)])
     finally:
         control.close()
-
-
-def _tick_of(record: Entry) -> int:
-    """The tick that wrote it; 0 where nothing tells, as of what others wrote."""
-    value = record.value()
-    stamp = dict(record.headers() or ()).get(TICK_HEADER)
-    try:
-        if value is not None and stamp is None:
-            return _read_stamp(value).tick
-        return int(stamp or 0)
-    except (msgspec.MsgspecError, ValueError):
-        return 0
 
 
 class _Told:
@@ -194,14 +173,3 @@ def _differing(expected: _Told, found: _Told) -> Iterable[Written]:
         # A tombstone may be gone as well.
         if due != there and due is not None and not (there is None and due.value is None):
             yield due
-
-
-def _check_whole(log: Log) -> None:
-    counts = log.partition_counts(["ticks", *FACT_TOPICS])
-    partitions = [Partition(topic, n) for topic, count in counts.items() for n in range(count)]
-    for where, begin in log.begin_offsets(partitions).items():
-        if begin:
-            raise LogError(
-                f"{where.topic}/{where.number} begins at offset {begin}: what came before is gone",
-                "An audit needs all facts and ticks; it can say nothing of this log.",
-            )

@@ -30,11 +30,11 @@ from streams.stages.cell_state import (
     verdicts_of,
 )
 from streams.stages.keys import is_node, is_price, is_source, node_of, split_part
-from streams.stages.ledgers import FeedRow
 from streams.stages.nodes import NodeIndex, judge_stock
 from streams.stages.partners import take_back, tell_parties
 from streams.stages.prices import PriceLists
 from streams.stages.rows import Row, RowKind
+from streams.stages.sources import FeedRow
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.statements import (
     changed_verdicts,

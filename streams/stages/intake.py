@@ -8,6 +8,7 @@ or lacks what its kind needs, becomes a dead letter with its original bytes and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,16 @@ from schemas.partner_sources import partner_of
 from schemas.records import DeadLetter
 from schemas.references import LineTarget, find_only_line, references
 from schemas.units import instant
+from schemas.value_checks import check_text
 from streams.stages.keys import node_key, source_key
 from streams.stages.passing import taught
 from streams.stages.rows import Row, RowKind, TickHeader, partition_of
+from streams.stages.sources import Counted
 from streams.stages.stage import Outputs
 
 NAME = "intake"
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Raw(msgspec.Struct, frozen=True, gc=False):
@@ -61,11 +66,25 @@ def take_in(
                 letter = _dead_letter(topic, partition, raw, fact, header)
                 out.record("dead-letters", letter.id, letter)
     _send(facts, header, out)
-    heard = {fact.source for fact in facts}
-    for source in sorted(heard):
-        key = source_key(source)
-        out.row("ledgers-rows", header.n, key, Row(key, RowKind.HEARD, topic.encode()))
+    if raws:
+        _count(Counted(topic, partition, raws[0].offset, 0, 0), decoded, header, out)
     return IntakeCounts(len(facts), len(decoded) - len(facts))
+
+
+def _count(
+    start: Counted, decoded: Sequence[Fact | Unsound], header: TickHeader, out: Outputs
+) -> None:
+    """Tells each source how many of its records there were, and how many of them were refused. A
+    record that is no fact at all, or whose source is refused itself, counts for nobody."""
+    good = Counter(fact.source for fact in decoded if not isinstance(fact, Unsound))
+    bad = (each.fact for each in decoded if isinstance(each, Unsound))
+    refused = Counter(
+        fact.source for fact in bad if fact is not None and not check_text("source", fact.source)
+    )
+    for source in sorted(good.keys() | refused.keys()):
+        key = source_key(source)
+        counts = msgspec.structs.replace(start, good=good[source], refused=refused[source])
+        out.row("ledgers-rows", header.n, key, Row(key, RowKind.COUNTED, _encode(counts)))
 
 
 def _send(facts: Sequence[Fact], header: TickHeader, out: Outputs) -> None:

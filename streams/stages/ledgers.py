@@ -2,8 +2,7 @@
 
 Key: a line id, a stock node (see `stock_ledger`), or a source. The state of a line is the set of
 its facts; everything else follows from it by `fold`, so neither order nor duplicates can matter.
-The state of a source is when it was last heard and how complete it says it is; a source that stays
-silent beyond its rhythm turns blind here, and every partition of cells is told.
+Sources are kept by `sources`.
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from alerts.evidence import earliest
-from alerts.lines import FeedState, LineSummary
-from alerts.rhythm import blind_at
+from alerts.lines import LineSummary
 from alerts.settlement import is_settled
-from alerts.status import feed_record
 from schemas import limits
 from schemas.codec import unpack
 from schemas.facts import (
     Fact,
-    Heartbeat,
     OrderFact,
     PaymentFact,
     ShipmentFact,
@@ -38,34 +34,12 @@ from streams.stages.passing import said_by_numbers
 from streams.stages.prices import tell_price
 from streams.stages.room import Room
 from streams.stages.rows import Row, RowKind, partition_of
+from streams.stages.sources import SOURCE_STATE_VERSION, keep_source
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.stock_ledger import keep_node, touch
 from streams.stages.store import Store
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class SourceState(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A source in the ledger; `due` is when it turns blind if nothing more is heard."""
-
-    v: int
-    due: UtcMillis | None
-    feed: FeedState
-
-
-class FeedRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What cells are told of a source, and why: its blindness or its completeness changed.
-
-    `judges` is set for the one partition that judges the source itself.
-    """
-
-    feed: FeedState
-    turned: bool
-    advanced: bool
-    judges: bool
-
-
-_decode_source = msgspec.msgpack.Decoder(SourceState).decode
 
 
 class Ledgers:
@@ -74,7 +48,7 @@ class Ledgers:
     name = "ledgers"
     input_topic = "ledgers-rows"
     output_topic: str | None = "cells-rows"
-    state_version = LINE_STATE_VERSION
+    state_version = max(LINE_STATE_VERSION, SOURCE_STATE_VERSION)
 
     def changelogs(self) -> tuple[str, ...]:
         return ("lines", "sources-state", "stock-state")
@@ -111,7 +85,7 @@ class Ledgers:
     ) -> None:
         """One line, stock node or source."""
         if is_source(key):
-            _source(key, rows, store, tick, out)
+            keep_source(key, rows, store, tick, out)
         elif is_node(key):
             if PART_MARK not in key:
                 keep_node(key, rows, store, tick, out)
@@ -333,60 +307,3 @@ def _tombstone(
         store.delete(key)
         # Nothing of the line is known any more: its last status leaves the compacted topic too.
         out.record("order-status", key, None)
-
-
-def _source(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: Outputs) -> None:
-    source = key[1:]
-    held = store.get(key)
-    old = _decode_source(held).feed if held is not None else None
-    if old is None and not rows and tick.network.feed(source) is None:
-        return
-    feed = old if old is not None else FeedState(source, tick.at)
-    for row in rows:
-        feed = _hear(feed, row, tick.at)
-    silent_until = blind_at(feed, tick.network, tick.policy)
-    if rows or silent_until is None or silent_until > tick.at:
-        # Also where a new network declares a rhythm by which this silence is normal.
-        feed = msgspec.structs.replace(feed, blind_since=None)
-    if (
-        feed.blind_since is None
-        and tick.header.complete
-        and not _is_held(source, tick)
-        and silent_until is not None
-        and silent_until <= tick.at
-    ):
-        feed = msgspec.structs.replace(feed, blind_since=tick.at)
-    due = silent_until if feed.blind_since is None else None
-    store.put(key, _encode(SourceState(LINE_STATE_VERSION, due, feed)))
-    turned = old is None or (old.blind_since is None) != (feed.blind_since is None)
-    advanced = old is None or old.complete_to != feed.complete_to or old.families != feed.families
-    if turned or advanced:
-        judge = partition_of(key, tick.partitions)
-        for partition in range(tick.partitions):
-            body = _encode(FeedRow(feed, turned, advanced, partition == judge))
-            out.row_to("cells-rows", tick.n, partition, Row(key, RowKind.FEED, body))
-    if feed != old:
-        out.record("feeds", source, feed_record(feed, tick.network, tick.policy, tick.n, tick.at))
-
-
-def _is_held(source: str, tick: TickContext) -> bool:
-    """Whether words of the source may hide behind an open transaction of a sender."""
-    feed = tick.network.feed(source)
-    held = tick.header.held
-    return bool(held) and (feed is None or any(family in held for family in feed.families))
-
-
-def _hear(feed: FeedState, row: Row, at: UtcMillis) -> FeedState:
-    """The source spoke in this tick. A claim of completeness counts up to T, never beyond."""
-    feed = msgspec.structs.replace(feed, heard_at=max(feed.heard_at, at))
-    if row.kind != RowKind.FACT:
-        return feed
-    beat = unpack(row.body)
-    if not isinstance(beat, Heartbeat):
-        return feed
-    if beat.family is None:
-        claimed = max(feed.complete_to or 0, beat.complete_to)
-        return msgspec.structs.replace(feed, complete_to=claimed)
-    families = dict(feed.families)
-    families[beat.family] = max(families.get(beat.family, 0), beat.complete_to)
-    return msgspec.structs.replace(feed, families=tuple(sorted(families.items())))

@@ -24,9 +24,12 @@ class RowKind(enum.IntEnum):
     FACT = 1
     LINK = 2
     HEARD = 3
+    """Of the release before: the source of the key spoke."""
     WORTH = 4
     SHARE = 5
     CONFLICT = 6
+    COUNTED = 7
+    """How many records of the source of the key were taken in and refused (`sources.Counted`)."""
     LINE = 10
     FORGET = 11
     FEED = 12

@@ -48,8 +48,14 @@ class StateDamaged(StateUnusable):
 
     then = (
         "Somebody deleted, changed or added records of a changelog. Put the topic back as it was, "
-        "or rebuild from the facts, as docs/operations.md says; this worker changed nothing."
+        "or rebuild from the facts: `slipwatch rebuild`; this worker changed nothing."
     )
+
+
+class StateUnfinished(StateUnusable):
+    """A rebuild is being written, or was ended before it was done."""
+
+    then = "Wait until `slipwatch rebuild` has ended; if it was ended before, run it again."
 
 
 class Content(NamedTuple):

@@ -347,6 +347,8 @@ materiality: {days: 2, value_percent: 10}
 retention: {lateness_horizon_days: 30, tombstone_days: 90}
 incidents: {resolve_hold_minutes: 5}
 undeclared_feeds: {every_hours: 24, grace_hours: 2}
+learned_feeds: {factor_percent: 150, at_least_hours: 2, at_most_hours: 48}
+quarantine: {share_percent: 40, records: 9, hours: 6}
 """
 
 

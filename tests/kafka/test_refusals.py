@@ -4,6 +4,7 @@ leads out. The texts are those that docs/operations.md explains."""
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,19 @@ from confluent_kafka.admin import (
 from schemas.topics import FACT_TOPICS, TOPICS
 from streams.broker.topics import TopicAdmin
 from streams.engine.clock import ManualClock
-from streams.engine.log import Partition
+from streams.engine.log import LogError, Partition
 from streams.engine.observation import EXIT_LOG, EXIT_STATE, EngineFailure
 from streams.engine.worker import Worker
+from streams.replay.demand import STATE_TOPICS
+from streams.replay.rebuild import Rebuilt, rebuild
 from streams.settings import KafkaSettings, TopicSettings
 from tests.contract.test_engine import at_rest, check
 from tests.scenario import START, by_tick, network, story
 from tests.worlds import PARTITIONS, WAIT_S, KafkaWorld, running, until
 
 TICKS = 8
+GROUP = "engine"
+"""Of the workers of `KafkaWorld`."""
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 
@@ -81,6 +86,22 @@ class Chain:
         (done,) = self.admin.incremental_alter_configs([resource]).values()
         done.result(WAIT_S)
 
+    def make_anew(self, *topics: str) -> None:
+        """Deletes the topics and makes them again, empty."""
+        names = [self.name(topic) for topic in topics]
+        for done in self.admin.delete_topics(names, operation_timeout=WAIT_S).values():
+            done.result(WAIT_S)
+
+        def are_gone() -> bool:
+            return not set(names) & set(self.admin.list_topics(timeout=WAIT_S).topics)
+
+        until(are_gone, "the topics are gone")
+        settings = TopicSettings(
+            prefix=self.world.prefix, engine_partitions=PARTITIONS, fact_partitions=PARTITIONS,
+            replication_factor=1,
+        )  # fmt: skip
+        TopicAdmin(KafkaSettings(bootstrap_servers=self.world.bootstrap)).create(settings)
+
     def end(self, topic: str, number: int) -> int:
         partition = Partition(topic, number)
         return self.world.log().end_offsets([partition])[partition].high
@@ -118,6 +139,8 @@ def test_a_truncated_changelog(chain: Chain) -> None:
     failure = chain.refused()
     explained(failure, "and its progress says", "rebuild from the facts", EXIT_STATE)
     assert "ledgers/" in failure.what
+    chain.configure("lines", "cleanup.policy", "compact")
+    assert rebuilt(chain).state_changed
 
 
 def test_a_changelog_that_somebody_wrote_to(chain: Chain) -> None:
@@ -127,6 +150,7 @@ def test_a_changelog_that_somebody_wrote_to(chain: Chain) -> None:
     chain.world.send_raw("lines", key, b"\xc1 not ours", number)
     chain.world.flush()
     explained(chain.refused(), "cannot be read", "rebuild from the facts", EXIT_STATE)
+    assert rebuilt(chain).state_changed == 1
 
 
 def test_a_partition_added_to_an_internal_topic(chain: Chain) -> None:
@@ -151,6 +175,8 @@ def test_a_partition_added_to_an_internal_topic(chain: Chain) -> None:
     then = "rebuild from the facts"
     explained(failures[0], "state is split by partition", then, EXIT_LOG)
     explained(chain.refused(), "state is split by partition", then, EXIT_LOG)
+    chain.make_anew("cells-rows")
+    rebuilt(chain)
 
 
 def test_facts_that_were_deleted_unread(chain: Chain) -> None:
@@ -161,39 +187,50 @@ def test_facts_that_were_deleted_unread(chain: Chain) -> None:
     chain.delete_records("orders", number)
     then = "Facts were deleted before they were read"
     explained(chain.refused(), "but this installation has only taken it in up to", then, EXIT_LOG)
+    with pytest.raises(LogError, match="what came before is gone"):
+        rebuild(chain.world.log(), GROUP)
+    begin_anew(chain)
+    chain.world = fresh_view(chain.world)
+    chain.work(4)
+    assert chain.world.read("decisions")
 
 
-def rebuild(chain: Chain) -> None:
-    """What docs/operations.md says under "Rebuild from the facts"."""
+def test_progress_and_state_that_somebody_deleted(chain: Chain) -> None:
+    chain.work()
+    chain.make_anew(*STATE_TOPICS, "progress")
+    chain.world = fresh_view(chain.world)
+    explained(
+        chain.refused(), "is done everywhere, and ticks that", "slipwatch rebuild", EXIT_STATE
+    )
+    assert rebuilt(chain).state_changed > 20
+
+
+def rebuilt(chain: Chain) -> Rebuilt:
+    """The way out: a rebuild, after which the chain works on and everything is as it must be."""
+    told = Counter(chain.world.read("notifications"))
+    until(lambda: not chain.world.log().has_members(GROUP), "the workers are given up")
+    found = rebuild(chain.world.log(), GROUP)
+    assert found.is_written
+    assert Counter(chain.world.read("notifications")) == told
+    chain.work(4)
+    assert check(chain.world) > 20
+    return found
+
+
+def begin_anew(chain: Chain) -> None:
+    """What docs/operations.md says under "Begin anew from what is left"."""
     kept = {*FACT_TOPICS, "networks", "policies"}
-    names = [chain.name(topic.name) for topic in TOPICS if topic.name not in kept]
-    for done in chain.admin.delete_topics(names, operation_timeout=WAIT_S).values():
-        done.result(WAIT_S)
-
-    def are_gone() -> bool:
-        return not set(names) & set(chain.admin.list_topics(timeout=WAIT_S).topics)
-
-    until(are_gone, "the topics are gone")
-    settings = TopicSettings(
-        prefix=chain.world.prefix, engine_partitions=PARTITIONS, fact_partitions=PARTITIONS,
-        replication_factor=1,
-    )  # fmt: skip
-    TopicAdmin(KafkaSettings(bootstrap_servers=chain.world.bootstrap)).create(settings)
+    chain.make_anew(*(topic.name for topic in TOPICS if topic.name not in kept))
 
 
-def test_rows_between_stages_that_expired_unread_and_the_rebuild(
-    chain: Chain, bootstrap: str
-) -> None:
+def test_rows_between_stages_that_expired_unread(chain: Chain) -> None:
     chain.work(4)
     chain.world.send_raw("ledgers-rows", None, b"never read", 2)
     chain.world.flush()
     chain.delete_records("ledgers-rows", 2)
-    then = "The facts are there: rebuild from them"
+    then = "The facts are there: run `slipwatch rebuild`"
     explained(chain.refused(), "but this installation has only taken it in up to", then, EXIT_LOG)
-    rebuild(chain)
-    chain.world = fresh_view(chain.world)
-    chain.work(4)
-    assert check(chain.world) > 20
+    rebuilt(chain)
 
 
 def fresh_view(world: KafkaWorld) -> KafkaWorld:

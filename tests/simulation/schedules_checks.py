@@ -28,7 +28,7 @@ def check_memory(who: str, worker: Worker, consumer: StormConsumer, witness: Com
     """State in memory is never newer than the last commit; the owner's is never older."""
     owned = set(consumer.owned)
     restoring = {p for each in worker._restorations for p in each.inputs()}
-    for partition, task in worker._tasks.keyed.items():
+    for partition, task in worker.tasks.keyed.items():
         if task.store.pending() or task.parked._store.pending():
             raise Violation(f"{who} keeps changes of {task.name} that it did not commit")
         stage = task.stage
@@ -62,7 +62,7 @@ def _check_state(who: str, task: KeyedTask, witness: CommitWitness) -> None:
 def check_derived(who: str, worker: Worker) -> None:
     """After an abort, what a stage derives from its state is of the last commit too."""
     restoring = {p for each in worker._restorations for p in each.inputs()}
-    for partition, task in worker._tasks.keyed.items():
+    for partition, task in worker.tasks.keyed.items():
         if partition in restoring:
             continue
         fresh = type(task.stage)()

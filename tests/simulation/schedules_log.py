@@ -185,6 +185,9 @@ class Connection:
     def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         return self.weather.broker.partition_counts(topics)
 
+    def has_members(self, group: str) -> bool:
+        return self.weather.broker.has_members(group)
+
     def broker_clock_skew_ms(self, now: Callable[[], int]) -> int:
         return 0 * now()
 

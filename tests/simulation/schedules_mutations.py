@@ -346,7 +346,7 @@ def _assigned_at_once() -> tuple[object, str, object]:
 
 
 def _whole_chunks(self: Worker, tick: Tick | None) -> list[IntakeTask]:
-    ready = [] if tick is None else list(self._tasks.intake.values())
+    ready = [] if tick is None else list(self.tasks.intake.values())
     assert self._consumer is not None
     positions = self._consumer.positions([each.input for each in ready])
     for each in ready:

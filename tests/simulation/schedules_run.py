@@ -330,7 +330,7 @@ class Simulation:
         return {
             partition: task
             for process in self.processes.values()
-            for partition, task in process.worker._tasks.keyed.items()
+            for partition, task in process.worker.tasks.keyed.items()
             if process.connection.consumer is not None
             and partition in process.connection.consumer.owned
         }

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from alerts.context import LineContext
-from alerts.lines import FeedState, Happened, Leg, LineSummary, Schedule, Tie, Told
+from alerts.lines import FeedState, Happened, Leg, LineSummary, Quarantined, Schedule, Tie, Told
 from alerts.money import LineMoney
 from alerts.policy import DEFAULT, Policy, build, complete
 from alerts.terms import Document, Override, RuleSettings
@@ -305,8 +305,16 @@ def feeds(now: UtcMillis, given: Mapping[str, Any] | None = None) -> dict[str, F
             moment(complete_to) if complete_to else None,
             tuple((family, moment(at)) for family, at in fields.get("families", {}).items()),
             moment(blind_since) if blind_since else None,
+            fields.get("learned_hours"),
+            _quarantined(fields.get("quarantined")),
         )
     return states
+
+
+def _quarantined(fields: Mapping[str, Any] | None) -> Quarantined | None:
+    if fields is None:
+        return None
+    return Quarantined(moment(fields["since"]), fields["refused"], fields["records"])
 
 
 def policy(rule: str, settings: Mapping[str, Any] | None) -> Policy:

@@ -203,7 +203,7 @@ def test_the_working_days_of_a_daily_run_are_named() -> None:
         zone="Asia/Shanghai",
         calendar="weekdays",
     )
-    rhythm = rhythm_of("press", scene.network(feed), DEFAULT)
+    rhythm = rhythm_of(FeedState("press", scene.START_AT), scene.network(feed), DEFAULT)
     assert rhythm == Rhythm(
         Threshold(
             0,

@@ -15,7 +15,7 @@ from tests.scenario import START, by_tick, network, story
 def without_grounds(engine: LocalEngine) -> int:
     """The lines of the cells as a release wrote them that kept no grounds; how many there are."""
     count = 0
-    for task in engine.worker._tasks.keyed.values():
+    for task in engine.worker.tasks.keyed.values():
         if task.stage.name != "cells":
             continue
         for key, value in list(task.store.items()):

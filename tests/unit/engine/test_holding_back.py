@@ -42,6 +42,6 @@ def test_a_backlog_larger_than_memory_may_hold_goes_through(
     while worker.status().facts < len(chain.facts):
         idle = 0 if worker.step(0) or ticker.step() else idle + 1
         assert idle < IDLE_STEPS_MAX, worker.status().waits_for
-        buffered = sum(task.buffered for task in worker._tasks.intake.values())
+        buffered = sum(task.buffered for task in worker.tasks.intake.values())
         assert buffered <= max(buffered_max, 3) + records_max
     worker.close()
