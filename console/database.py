@@ -1,12 +1,13 @@
 """The read model's database: opened, checked for its version, read as of one tick, written whole.
 
 SQLite by default (WAL: readers see the last commit while the follower writes the next), PostgreSQL
-by its SQLAlchemy address and driver. Only SQL that both understand. One view owns a database: it
-claims it when it starts, and an older owner that still writes is refused.
+by its address. Only SQL that both understand. One view owns a database: it claims it when it
+starts, and an older owner that still writes is refused. Others may read it.
 """
 
 from __future__ import annotations
 
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +32,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from console import tables
@@ -40,12 +47,25 @@ from schemas.units import UtcMillis
 
 VIEW_REBUILT = "view_rebuilt"
 SQLITE_WAIT_SECONDS = 10
+PASSING_STATES = ("08", "40", "53", "57")
+"""How SQLSTATE begins for a lost connection, a conflict, too little of something, and an operator
+who steps in (PostgreSQL's appendix A)."""
+POSTGRESQL_DRIVER = "postgresql+pg8000"
+"""Of an address that names none."""
 
 log = structlog.get_logger()
 
 
 class DatabaseError(Exception):
     """The database cannot be used; the message says why and what to do."""
+
+
+class Access(NamedTuple):
+    """What a database server wants to see: the password, and the authorities to trust; with these
+    the connection is encrypted and the server's name checked."""
+
+    password: str | None = None
+    ca_file: Path | None = None
 
 
 class State(NamedTuple):
@@ -67,16 +87,24 @@ def wall_clock() -> UtcMillis:
 class Database:
     """The read model. `reading` is one snapshot, `writing` one transaction."""
 
-    def __init__(self, url: str, *, clock: Callable[[], UtcMillis] = wall_clock) -> None:
-        """Opens, and makes or rebuilds the tables where they are absent or of another version.
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], UtcMillis] = wall_clock,
+        access: Access | None = None,
+        follows: bool = True,
+    ) -> None:
+        """Opens, and makes or rebuilds the tables where they are absent or of another version. One
+        that does not follow only reads, and needs the tables to be there.
 
         Raises DatabaseError when there is no such database or driver.
         """
         self.clock = clock
         self._owner = ""
-        self.engine = _open(url)
+        self.engine = _open(url, access or Access())
         try:
-            self._prepare()
+            self._prepare(follows=follows)
         except SQLAlchemyError as error:
             self.engine.dispose()
             raise DatabaseError(
@@ -156,13 +184,31 @@ class Database:
                 "database of its own (view.database), or stop one of them."
             )
 
+    def passes(self, error: DBAPIError) -> bool:
+        """Whether it is a fault of the database that passes: its server is away or busy."""
+        if self.engine.dialect.name == "sqlite":
+            return False
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            return True
+        said = error.orig.args[0] if error.orig is not None and error.orig.args else None
+        state = str(said.get("C", "")) if isinstance(said, dict) else ""
+        return state.startswith(PASSING_STATES)
+
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, follows: bool) -> None:
         version = self._version()
-        if version is None:
+        if not follows:
+            if version != tables.SCHEMA_VERSION:
+                self.engine.dispose()
+                raise DatabaseError(
+                    f"The view's database {self.engine.url!r} has no tables of version "
+                    f"{tables.SCHEMA_VERSION}. Start a view of this release that follows "
+                    "(view.follow) first."
+                )
+        elif version is None:
             with self.writing() as connection:
                 self._create(connection)
         elif version != tables.SCHEMA_VERSION:
@@ -191,17 +237,32 @@ class Database:
         )
 
 
-def _open(url: str) -> Engine:
+def _open(url: str, access: Access) -> Engine:
     try:
         address = make_url(url)
-        if address.get_backend_name() == "sqlite":
-            return _open_sqlite(address)
-        return create_engine(address, pool_pre_ping=True)
+        match address.get_backend_name():
+            case "sqlite":
+                return _open_sqlite(address)
+            case "postgresql":
+                return _open_postgresql(address, access)
+            case _:
+                return create_engine(address, pool_pre_ping=True)
     except (ArgumentError, ImportError) as error:
         raise DatabaseError(
             f"{url!r} names no database that can be opened here: {error}. For a file write "
             "sqlite:///path/view.db; other databases need their driver installed."
         ) from error
+
+
+def _open_postgresql(address: URL, access: Access) -> Engine:
+    if address.drivername == "postgresql":
+        address = address.set(drivername=POSTGRESQL_DRIVER)
+    if access.password is not None:
+        address = address.set(password=access.password)
+    options: dict[str, object] = {}
+    if access.ca_file is not None:
+        options["ssl_context"] = ssl.create_default_context(cafile=str(access.ca_file))
+    return create_engine(address, pool_pre_ping=True, connect_args=options)
 
 
 def _open_sqlite(address: URL) -> Engine:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 import structlog
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 
 from console import tables
 from console.broker import Broker, BrokerFault
@@ -65,7 +66,8 @@ class Follower:
         self._prefix = topic_prefix
 
     def run(self, stop: threading.Event) -> None:
-        """Follows until `stop`; faults of the broker are retried, and shown in the view's state.
+        """Follows until `stop`; faults of the broker are retried, and shown in the view's state. A
+        database server that is away is waited for.
 
         Raises DatabaseError when another view took the database over.
         """
@@ -77,15 +79,28 @@ class Follower:
                     while not stop.is_set():
                         session.step(timeout_seconds=0.1)
                         backoff = BACKOFF_SECONDS_MIN
+                return
             except Stopped:
                 return
             except BrokerFault as fault:
                 problem = str(fault)
-                log.warning(VIEW_RETRIES, problem=problem, in_seconds=round(backoff, 1))
-                with self._database.writing() as connection:
-                    self._database.save_state(connection, problem=problem)
-                stop.wait(backoff * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, no secret)
-                backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+                self._say(problem)
+            except DBAPIError as error:
+                if not self._database.passes(error):
+                    raise
+                problem = f"the view's database does not answer: {error.orig}"
+            log.warning(VIEW_RETRIES, problem=problem, in_seconds=round(backoff, 1))
+            stop.wait(backoff * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, no secret)
+            backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+
+    def _say(self, problem: str) -> None:
+        """Puts it where readers see it, if the database is there."""
+        try:
+            with self._database.writing() as connection:
+                self._database.save_state(connection, problem=problem)
+        except DBAPIError as error:
+            if not self._database.passes(error):
+                raise
 
     @contextmanager
     def session(self, stop: threading.Event) -> Iterator[Session]:

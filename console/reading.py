@@ -84,7 +84,9 @@ def encode_cursor(*place: str | int) -> str:
 def cursor(after: str, kinds: tuple[type, ...]) -> ColumnElement[Any]:
     """The place that a cursor names, to compare with; raises BadCursor for any other text."""
     place = _decode_cursor(after, kinds)
-    return tuple_(*(literal(value) for value in place))
+    return tuple_(
+        *(literal(v, tables.Words()) if isinstance(v, str) else literal(v) for v in place)
+    )
 
 
 def text_cursor(after: str) -> str:
@@ -99,4 +101,9 @@ def _decode_cursor(after: str, kinds: tuple[type, ...]) -> list[Any]:
         raise BadCursor(after) from error
     if not isinstance(place, list) or [type(value) for value in place] != list(kinds):
         raise BadCursor(after)
+    if any(isinstance(value, int) and not -_BIGINT <= value < _BIGINT for value in place):
+        raise BadCursor(after)
     return place
+
+
+_BIGINT = 1 << 63

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from console.api import create_app
-from console.database import Database
+from console.database import Access, Database
 from console.follow import Follower
 from schemas.promise_records import Promising
 
@@ -33,12 +33,15 @@ def run_view(  # noqa: PLR0913 - where from, where to, how to start and stop it
     host: str = "127.0.0.1",
     port: int = 8381,
     *,
+    access: Access | None = None,
+    follows: bool = True,
     ready: Callable[[int], None] | None = None,
     stop: threading.Event,
     promising: Promising,
     topic_prefix: str = "",
 ) -> None:
     """Follows the topics and answers over HTTP until `stop` is set; returns when both have ended.
+    With `follows` False it answers only, from a database that another view brings on.
 
     `promising` answers for orders that do not exist yet.
     `client_config` is librdkafka's (bootstrap.servers, TLS, SASL). Port 0 takes a free one; `ready`
@@ -49,16 +52,15 @@ def run_view(  # noqa: PLR0913 - where from, where to, how to start and stop it
     """
     listener = _listen(host, port)
     try:
-        database = Database(database_url)
+        database = Database(database_url, access=access, follows=follows)
+        follower = Follower(client_config, database, topic_prefix=topic_prefix)
         try:
             _serve(
-                client_config,
-                database,
+                follower if follows else None,
                 create_app(database, promising),
                 listener,
                 ready,
                 stop,
-                topic_prefix,
             )
         finally:
             database.close()
@@ -67,13 +69,11 @@ def run_view(  # noqa: PLR0913 - where from, where to, how to start and stop it
 
 
 def _serve(
-    client_config: Mapping[str, str],
-    database: Database,
+    follower: Follower | None,
     app: FastAPI,
     listener: socket.socket,
     ready: Callable[[int], None] | None,
     stop: threading.Event,
-    topic_prefix: str,
 ) -> None:
     failures: list[BaseException] = []
     ended = threading.Event()
@@ -90,7 +90,6 @@ def _serve(
         return run
 
     halt = threading.Event()
-    follower = Follower(client_config, database, topic_prefix=topic_prefix)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -99,9 +98,11 @@ def _serve(
     )
     server = uvicorn.Server(config)
     threads = [
-        threading.Thread(target=guarded(lambda: follower.run(halt)), name="view-follower"),
         threading.Thread(target=guarded(lambda: server.run([listener])), name="view-http"),
     ]
+    if follower is not None:
+        follow = follower.run
+        threads.append(threading.Thread(target=guarded(lambda: follow(halt)), name="view-follower"))
     host, port = listener.getsockname()[:2]
     try:
         for thread in threads:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Index,
     Integer,
     LargeBinary,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 SCHEMA_VERSION = 4
 """Rises with every change of these tables; a database of another version is built anew."""
@@ -37,12 +39,32 @@ PREFIX = "slipwatch_"
 metadata = MetaData()
 
 
+def storable(text: str) -> str:
+    """The text as a database can hold it and be asked for it: PostgreSQL knows no NUL."""
+    return text.replace("\x00", "\ufffd")
+
+
+class Words(TypeDecorator[str]):
+    """Text that is the same, and sorts in the same order, by its bytes, in every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """SQLite compares bytes by itself; PostgreSQL as the database was made, unless told."""
+        return Text(collation="C") if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """What is written, and what is asked for."""
+        return None if value is None else storable(value)
+
+
 def _table(name: str, *columns: Column[Any] | Index, replaced_by: tuple[str, ...] = ()) -> Table:
     return Table(PREFIX + name, metadata, *columns, info={"replaced_by": replaced_by})
 
 
 def _text(name: str, *, key: bool = False, optional: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=optional)
+    return Column(name, Words, primary_key=key, nullable=optional)
 
 
 def _count(name: str, *, key: bool = False, optional: bool = False) -> Column[int]:

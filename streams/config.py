@@ -25,11 +25,11 @@ from streams.settings import NAMED_TABLES, Settings
 CONFIG_VARIABLE = "SLIPWATCH_CONFIG"
 PREFIX = "SLIPWATCH_"
 MASK = "********"
+KAFKA_FILES = ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
 FOREIGN_VARIABLES = re.compile(r"SLIPWATCH_(CONFIG$|TEST_|.*_(SERVICE_|PORT))")
 """Ours, but no settings; and what Kubernetes sets by itself for a service called slipwatch-x."""
 
 _SHOWN_CHARS_MAX = 200
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -258,19 +258,20 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
     problems: list[str] = []
     kafka = _with_secret(settings.kafka, ("kafka",), "sasl_password", origins, problems)
     kafka = _with_secret(kafka, ("kafka",), "ssl_key_password", origins, problems)
+    hooks = settings.sinks.webhooks.items()
     webhooks = {
-        name: _with_secret(hook, ("sinks", "webhooks", name), "secret", origins, problems)
-        for name, hook in settings.sinks.webhooks.items()
+        n: _with_secret(h, ("sinks", "webhooks", n), "secret", origins, problems) for n, h in hooks
     }
     smtp = _with_secret(settings.sinks.smtp, ("sinks", "smtp"), "password", origins, problems)
     registry = _with_secret(settings.registry, ("registry",), "password", origins, problems)
     registry = _with_secret(registry, ("registry",), "token", origins, problems)
+    view = _with_secret(settings.view, ("view",), "database_password", origins, problems)
     files: list[tuple[tuple[str, ...], Path | None]] = [
-        (("kafka", name), getattr(kafka, name))
-        for name in ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
+        *((("kafka", name), getattr(kafka, name)) for name in KAFKA_FILES),
+        (("sinks", "smtp", "ca_file"), smtp.ca_file),
+        (("registry", "ca_file"), registry.ca_file),
+        (("view", "database_ca_file"), view.database_ca_file),
     ]
-    files.append((("sinks", "smtp", "ca_file"), smtp.ca_file))
-    files.append((("registry", "ca_file"), registry.ca_file))
     for place, file in files:
         if file is not None and not os.path.isfile(file):  # noqa: PTH113 - as above
             origin = origins.get(place, "default")
@@ -278,7 +279,8 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
     if problems:
         raise ConfigurationError(tuple(problems))
     sinks = settings.sinks.model_copy(update={"webhooks": webhooks, "smtp": smtp})
-    return settings.model_copy(update={"kafka": kafka, "registry": registry, "sinks": sinks})
+    read = {"kafka": kafka, "registry": registry, "sinks": sinks, "view": view}
+    return settings.model_copy(update=read)
 
 
 def _with_secret(
@@ -343,7 +345,7 @@ A wrong value stops a command with code 3 and one line for each problem: where i
 setting, what was found and what was expected. A name in the file that no setting has is an error; a
 variable that begins with `SLIPWATCH_` and that no setting reads is a warning.
 
-Secrets (`sasl_password`, `ssl_key_password`, `password`, `secret`, `token`) are never shown. Each
+Secrets, such as `sasl_password`, `database_password`, `secret` and `token`, are never shown. Each
 can be given by a file instead, by the setting of the same name with `_file` behind it; not both.
 
 ```toml
@@ -376,9 +378,7 @@ time_zone = "Europe/Oslo"
 
 The same Kafka settings go to both clients in a worker, librdkafka and aiokafka.
 
-## All settings
-
-This table is made from `streams/settings.py` by `make docs`.
+## All settings, made from `streams/settings.py` by `make docs`
 
 """
 

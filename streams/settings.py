@@ -269,7 +269,24 @@ class ViewSettings(Section):
         default=8381, description="Port to listen on; 0 takes a free one and says which."
     )
     database: str = Field(
-        default="sqlite:///.slipwatch/view.db", description="SQLAlchemy address of the read model."
+        default="sqlite:///.slipwatch/view.db",
+        description="Where the read model is: sqlite:///FILE or postgresql://USER@HOST:PORT/NAME.",
+    )
+    database_password: SecretStr | None = Field(
+        default=None, description="Password of the database's user."
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="File that holds the password."
+    )
+    database_ca_file: Path | None = Field(
+        default=None,
+        description="Certificates of the authorities to trust; with it the connection to "
+        "PostgreSQL is encrypted.",
+    )
+    follow: bool = Field(
+        default=True,
+        description="Whether this view brings the database on, or only answers from one that "
+        "another view brings on.",
     )
 
 

@@ -1,7 +1,8 @@
 """What every test may ask for: Apache Kafka, the real data, names of its own.
 
 `kafka` tests need Java 17 and `make kafka`, or a broker that runs already. Without either they are
-skipped with one line, or fail where SLIPWATCH_TEST_KAFKA=required says that they must run.
+skipped with one line, or fail where SLIPWATCH_TEST_KAFKA=required says that they must run. Those on
+PostgreSQL need its server, and SLIPWATCH_TEST_POSTGRES=required says the same of them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import hypothesis
 import pytest
 
 from tests.kafka.cluster import KafkaCluster, KafkaUnavailable, require_kafka
+from tests.postgres import Postgres, PostgresUnavailable
 
 KAFKA_FIXTURES = frozenset({"kafka_cluster", "bootstrap"})
 REAL_DATA_VARIABLE = "SLIPWATCH_TEST_DATA"
 BOOTSTRAP_VARIABLE = "SLIPWATCH_TEST_BOOTSTRAP"
 KAFKA_VARIABLE = "SLIPWATCH_TEST_KAFKA"
+POSTGRES_VARIABLE = "SLIPWATCH_TEST_POSTGRES"
 
 # Examples are chosen at random on a developer's machine, where a find is welcome, and are the same
 # in every run of CI, where it would be blamed on the wrong change. No deadline per example: the
@@ -58,6 +61,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what was met")
     for name, value in told:
         terminalreporter.line(f"{name}: {value}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the session, where one is installed."""
+    try:
+        server = Postgres()
+    except PostgresUnavailable as unavailable:
+        if os.environ.get(POSTGRES_VARIABLE) == "required":
+            raise
+        pytest.skip(f"tests on PostgreSQL: {unavailable}")
+    with server:
+        yield server
 
 
 @functools.cache

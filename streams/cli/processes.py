@@ -100,13 +100,17 @@ def view(session: Session) -> None:
     Examples:
       slipwatch view
       SLIPWATCH_VIEW__PORT=0 SLIPWATCH_VIEW__DATABASE=sqlite:////tmp/view.db slipwatch view
+      SLIPWATCH_VIEW__DATABASE=postgresql://view@db:5432/view slipwatch view
     """
-    from console.database import DatabaseError
+    from console.database import Access, DatabaseError
     from console.server import ViewError, run_view
     from streams.clients import librdkafka_config
     from streams.promising import Promiser
 
     settings = session.settings
+    password = settings.view.database_password
+    secret = password.get_secret_value() if password else None
+    access = Access(secret, settings.view.database_ca_file)
     session.start_logs()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -121,6 +125,8 @@ def view(session: Session) -> None:
             settings.view.database,
             settings.view.host,
             settings.view.port,
+            access=access,
+            follows=settings.view.follow,
             ready=announce,
             stop=stop,
             promising=Promiser(),

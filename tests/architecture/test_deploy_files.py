@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from streams.app.process import STOP_SECONDS
 from streams.config import load
@@ -138,6 +139,31 @@ def test_a_service_runs_a_command_with_settings_that_exist(
     for volume in service.get("volumes", ()):
         kept = volume.split(":")[0]
         assert kept in COMPOSE["volumes"] or (ROOT / "deploy/compose" / kept).is_dir()
+
+
+def test_the_overlay_gives_the_views_one_database_and_no_password(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ROOT / "deploy/compose/postgresql.yaml"
+    overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
+    server = overlay["services"]["postgres"]["environment"]
+    assert set(overlay["secrets"]) == {"view_database_password"}
+    for name, follows in (("view", True), ("view-answers", False)):
+        service = overlay["services"][name]
+        environment = service["environment"]
+        assert service["secrets"] == ["view_database_password"]
+        given = environment.pop("SLIPWATCH_VIEW__DATABASE_PASSWORD_FILE")
+        assert given == server["POSTGRES_PASSWORD_FILE"] == "/run/secrets/view_database_password"
+        settings = loaded(monkeypatch, image_environment() | environment, None)
+        assert settings.view.follow is follows
+        address = make_url(settings.view.database)
+        assert (address.username, address.database) == (
+            server["POSTGRES_USER"],
+            server["POSTGRES_DB"],
+        )
+        assert address.host in overlay["services"]
+        assert address.password is None
+    assert misunderstood(overlay["services"]["view-answers"]["command"]) is None
 
 
 def broker() -> dict[str, str]:

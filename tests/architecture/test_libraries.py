@@ -46,8 +46,8 @@ FOR_ALL = frozenset({"msgspec", "pydantic", "yaml"})
 PARTS = {"pydantic_core": "pydantic", "starlette": "fastapi"}
 # Imported under another name than they are installed by.
 IMPORT_NAMES = {"faust_streaming": "faust", "pyyaml": "yaml"}
-# Found by the standard library's zoneinfo, imported by nobody.
-NEVER_IMPORTED = frozenset({"tzdata"})
+# Imported by SQLAlchemy where an address names it; found by the standard library's zoneinfo.
+NEVER_IMPORTED = frozenset({"pg8000", "tzdata"})
 
 
 def libraries() -> set[tuple[str, str]]:

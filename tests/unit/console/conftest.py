@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,8 +14,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from console.api import create_app
-from console.database import Database
+from console.database import Access, Database
 from streams.promising import Promiser
+from tests.postgres import Postgres
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import at, first_tick, second_tick
 
@@ -69,11 +71,38 @@ class Served:
         self._thread.join(START_SECONDS)
 
 
+class Place(NamedTuple):
+    """Where a database is, to be opened as often as one likes."""
+
+    url: str
+    access: Access
+
+    def open(self, **more: Any) -> Database:
+        return Database(self.url, access=self.access, **more)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def new_place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Place]:
+    """Makes empty databases, of each kind that there may be: both must answer the same."""
+    if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("views")
+        numbers = itertools.count()
+        return lambda: Place(f"sqlite:///{folder / f'{next(numbers)}.db'}", Access())
+    server: Postgres = request.getfixturevalue("postgres")
+    return lambda: Place(server.database(), Access(server.password))
+
+
+@pytest.fixture
+def place(new_place: Callable[[], Place]) -> Place:
+    return new_place()
+
+
 @pytest.fixture(scope="session")
-def told_view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def told_view(new_place: Callable[[], Place]) -> Iterator[Database]:
     """A view that has read both ticks of the story; nobody changes it."""
-    path = tmp_path_factory.mktemp("view") / "view.db"
-    database = Database(f"sqlite:///{path}")
+    database = new_place().open()
     filler = Filler(database)
     filler.tick(1, at(1), first_tick())
     filler.tick(2, at(2), second_tick())

@@ -30,7 +30,6 @@ from console.answers import (
     UnlinkedAnswer,
 )
 from console.api import Health, Readiness, create_app
-from console.database import Database
 from console.explanation import Explanation
 from console.standing import Status
 from console.stock import StockAnswer, StockNodeAnswer
@@ -38,7 +37,7 @@ from schemas import payment_records, promise_records, records, stock_records, ti
 from schemas.records import AlertState, Severity
 from schemas.ticks import WORKER_STAGE, StageProgress
 from streams.promising import Promiser
-from tests.unit.console.conftest import Client, Served
+from tests.unit.console.conftest import Client, Place, Served
 from tests.unit.console.filling import Filler
 from tests.unit.console.story import (
     ALERT_ID,
@@ -111,8 +110,8 @@ def test_an_unknown_number_says_what_to_do(client: Client) -> None:
 
 
 @pytest.fixture
-def many_alerts(tmp_path: Path) -> Any:
-    database = Database(f"sqlite:///{tmp_path / 'view.db'}")
+def many_alerts(place: Place) -> Any:
+    database = place.open()
     filler = Filler(database)
     records_ = [
         alert(
@@ -304,10 +303,10 @@ def test_a_path_that_is_none_is_a_problem_too(client: Client) -> None:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Any:
+def fresh(place: Place) -> Any:
     """A database, what fills it, and a client, with a clock that the test sets."""
     now = [1_000_000]
-    database = Database(f"sqlite:///{tmp_path / 'view.db'}", clock=lambda: now[0])
+    database = place.open(clock=lambda: now[0])
     with Served(create_app(database, Promiser(), ready_within_seconds=5)) as found:
         yield database, Filler(database), found, now
     database.close()

@@ -1,25 +1,24 @@
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, delete, insert, text
+from sqlalchemy import bindparam, delete, insert, inspect, select, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from console import tables
 from console.cut import Position
-from console.database import Database, DatabaseError
+from console.database import Access, Database, DatabaseError
 from console.rows import replaced_by
+from schemas.records import Unlinked
+from tests.postgres import Postgres
+from tests.unit.console.conftest import Place
 from tests.unit.console.filling import Filler
-from tests.unit.console.story import at, first_tick
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'view.db'}"
+from tests.unit.console.story import at, first_tick, said, second_tick
 
 
 def as_of(database: Database) -> int | None:
@@ -27,16 +26,16 @@ def as_of(database: Database) -> int | None:
         return database.state(connection).as_of_tick
 
 
-def filled(url: str) -> Database:
-    database = Database(url)
+def filled(place: Place) -> Database:
+    database = place.open()
     Filler(database).tick(1, at(1), first_tick())
     return database
 
 
-def test_what_was_written_is_there_again(url: str) -> None:
-    database = filled(url)
+def test_what_was_written_is_there_again(place: Place) -> None:
+    database = filled(place)
     database.close()
-    again = Database(url)
+    again = place.open()
     assert as_of(again) == 1
     with again.reading() as connection:
         positions = again.positions(connection)
@@ -45,19 +44,19 @@ def test_what_was_written_is_there_again(url: str) -> None:
 
 
 def test_tables_of_another_version_are_built_anew(
-    url: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    place: Place, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    database = filled(url)
+    database = filled(place)
     with database.writing() as connection:
         connection.execute(text("CREATE TABLE slipwatch_forgotten (x INTEGER)"))
         connection.execute(text("CREATE TABLE somebody_elses (x INTEGER)"))
         connection.execute(tables.state.update().values(schema_version=99))
     database.close()
-    again = Database(url)
+    again = place.open()
     assert as_of(again) is None
     with again.reading() as connection:
         assert again.positions(connection) == {}
-        names = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master")).all()}
+        names = set(inspect(connection).get_table_names())
     assert "somebody_elses" in names
     assert "slipwatch_forgotten" not in names
     # Whether logs go through the standard library depends on what this process ran before.
@@ -66,8 +65,8 @@ def test_tables_of_another_version_are_built_anew(
     again.close()
 
 
-def test_a_transaction_that_fails_leaves_nothing(url: str) -> None:
-    database = filled(url)
+def test_a_transaction_that_fails_leaves_nothing(place: Place) -> None:
+    database = filled(place)
     no_such_column = pytest.raises(CompileError)
     with no_such_column, database.writing() as connection:
         connection.execute(delete(tables.order_lines))
@@ -79,8 +78,8 @@ def test_a_transaction_that_fails_leaves_nothing(url: str) -> None:
     database.close()
 
 
-def test_an_older_owner_is_refused(url: str) -> None:
-    older, newer = Database(url), Database(url)
+def test_an_older_owner_is_refused(place: Place) -> None:
+    older, newer = place.open(), place.open()
     older.claim()
     newer.claim()
     refused = pytest.raises(DatabaseError, match="Another view took over")
@@ -99,7 +98,7 @@ def test_an_older_owner_is_refused(url: str) -> None:
         ("sqlite://", "Name a file"),
         ("nonsense", "names no database"),
         ("nonsense://x", "names no database"),
-        ("postgresql+psycopg://x/y", "need their driver installed"),
+        ("postgresql+psycopg2://x/y", "need their driver installed"),
     ],
 )
 def test_an_address_that_cannot_be_opened_says_why(wrong: str, says: str) -> None:
@@ -112,6 +111,70 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_text("This is a letter, and much longer than any header. " * 20)
     with pytest.raises(DatabaseError, match=r"cannot be used.*view\.database"):
         Database(f"sqlite:///{path}")
+
+
+def test_one_view_follows_and_others_read(place: Place) -> None:
+    with pytest.raises(DatabaseError, match=r"Start a view .* that follows \(view\.follow\) first"):
+        place.open(follows=False)
+    following = filled(place)
+    readers = [place.open(follows=False) for _ in range(3)]
+    with readers[0].reading() as before:
+        assert readers[0].state(before).as_of_tick == 1
+        Filler(following).tick(2, at(2), second_tick())
+        assert readers[0].state(before).as_of_tick == 1, "one snapshot, one tick"
+        assert len(before.execute(select(tables.order_lines)).all()) == 2
+    assert [as_of(each) for each in readers] == [2, 2, 2]
+    for each in (following, *readers):
+        each.close()
+
+
+def test_texts_are_sorted_by_their_bytes_and_nul_is_no_hindrance(place: Place) -> None:
+    database = place.open()
+    numbers = ["a", "B", "Z/1", "Z-1", "ä", "b\x00c", "~", "Ab", "aB", "2", "10"]
+    waiting = [
+        said(
+            "unlinked",
+            each,
+            Unlinked(
+                number=each, waiting=1, kinds=("placed",), sources=("x",), since=at(1), tick=1
+            ),
+        )
+        for each in numbers
+    ]
+    Filler(database).tick(1, at(1), waiting)
+    number = tables.unlinked.c.number
+    with database.reading() as connection:
+        found = connection.execute(select(number).order_by(number)).scalars().all()
+        asked = connection.execute(select(number).where(number == "b\x00c")).scalars().all()
+        past = connection.execute(select(number).where(number > "Z-1").order_by(number))
+        assert past.scalars().first() == "Z/1"
+    assert list(found) == sorted(tables.storable(each) for each in numbers)
+    assert asked == ["b\ufffdc"]
+    database.close()
+
+
+def test_the_password_is_in_no_message(postgres: Postgres) -> None:
+    url = postgres.database()
+    secret = "not-" + postgres.password
+    with pytest.raises(DatabaseError, match=r"cannot be used.*view\.database") as refused:
+        Database(url, access=Access(secret))
+    assert secret not in "".join(traceback.format_exception(refused.value))
+
+
+def test_a_server_that_goes_away_and_comes_back_is_waited_for(postgres: Postgres) -> None:
+    database = filled(Place(postgres.database(), Access(postgres.password)))
+    postgres.stop()
+    try:
+        with pytest.raises(DBAPIError) as lost, database.reading() as connection:
+            database.state(connection)
+        assert database.passes(lost.value)
+    finally:
+        postgres.start()
+    assert as_of(database) == 1
+    with pytest.raises(DBAPIError) as ours, database.reading() as connection:
+        connection.execute(text("SELECT nonsense"))
+    assert not database.passes(ours.value), "a fault of ours is none that passes"
+    database.close()
 
 
 def test_every_table_and_change_is_also_postgresql() -> None:

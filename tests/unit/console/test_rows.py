@@ -11,6 +11,7 @@ from console import tables
 from console.cut import LIVE_TOPICS, TICK_TOPICS, Message
 from console.database import Database
 from console.rows import bare, puts, write
+from tests.unit.console.conftest import Place
 from tests.unit.console.story import (
     ALERT_ID,
     FIRST,
@@ -26,8 +27,8 @@ from tests.unit.console.story import (
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(f"sqlite:///{tmp_path / 'view.db'}")
+def database(place: Place) -> Iterator[Database]:
+    found = place.open()
     yield found
     found.close()
 
