@@ -358,6 +358,8 @@ STATUS: Json = {
             "restoring": 0,
             "copies": 0,
             "schemas_awaited": 0,
+            "relays_to": 3,
+            "relay_behind": 0,
         }
     ],
     "feeds": 4,

@@ -74,6 +74,12 @@ METRICS: tuple[StatusMetric, ...] = (
         ("worker",),
         lambda s: [((each.worker,), each.copies) for each in s.workers],
     ),
+    StatusMetric(
+        PREFIX + "worker_relay_behind",
+        "Offsets of `partner-status` that the worker had not relayed when it last looked.",
+        ("worker",),
+        lambda s: [((each.worker,), each.relay_behind) for each in s.workers if each.relays_to],
+    ),
     _one(
         "facts_behind",
         "Records of facts that were there at the newest tick and are not taken in yet.",

@@ -61,6 +61,12 @@ class WorkerStanding(Answer):
     schemas_awaited: int = Field(
         description="Ids of a schema registry that facts name and that it waits to know."
     )
+    relays_to: int = Field(
+        description="Subscribed parties whose topics it writes; one worker does."
+    )
+    relay_behind: int = Field(
+        description="Offsets of partner-status that it had not passed on when it last looked."
+    )
 
 
 class Parked(Answer):
@@ -280,6 +286,8 @@ def _workers(
             restoring=holding.get(name, {}).get("restoring", 0),
             copies=said.get(name, {}).get("copies", 0),
             schemas_awaited=holding.get(name, {}).get("schemas_awaited", 0),
+            relays_to=said.get(name, {}).get("parties", 0),
+            relay_behind=said.get(name, {}).get("behind", 0),
         )
         for name in sorted(names)
     )

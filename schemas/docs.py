@@ -18,7 +18,7 @@ from schemas import limits
 from schemas.facts import Family
 from schemas.kinds import FACT_KINDS, FactKind, Subject
 from schemas.refusals import REASON_SAYS
-from schemas.topics import TOPICS, Retention, Spread
+from schemas.topics import PARTNER, TOPICS, Retention, Spread
 from schemas.validation import POSITIVE_QUANTITY_KINDS
 from schemas.writers import schema_text
 
@@ -127,7 +127,7 @@ def topics_page() -> str:
                 ", ".join(topic.writers),
                 ", ".join(topic.readers),
             )
-            for topic in TOPICS
+            for topic in (*TOPICS, PARTNER)
             if topic.internal is internal
         ]
         parts.append(f"## {title}\n")

@@ -154,10 +154,18 @@ TOPICS: tuple[Topic, ...] = (
     _state("notices-state", "What each recipient was told.", "recipient and alert", "notices"),
     _state("parked-state", "Rows that wait at keys whose evaluation failed.", "stage and key",
            "engine"),
+    Topic(
+        "relay-state", "Which parties have a topic, and the key of the ids of their lines.",
+        "id-key, party or partition", "text and bytes", Spread.ONE, COMPACTED,
+        ("relay",), ("relay",), internal=True,
+    ),
     _json("order-status", "Each order line as of now, until its tombstone leaves `lines`.",
           "line id", "OrderStatus", COMPACTED, ("cells", "ledgers"), ("view", "anyone")),
-    _json("partner-status", "Each order line as each of its subscribed parties may see it.",
-          "party and line id", "PartnerStatus", COMPACTED, ("cells",), ("relay",)),
+    Topic(
+        "partner-status", "Each order line as each of its subscribed parties may see it.",
+        "party and line id", "JSON, PartnerStatus", Spread.ENGINE, COMPACTED,
+        ("cells",), ("relay",), internal=True,
+    ),
     _json("stock-status", "Each stock node as of now.", "item@site", "StockStatus", COMPACTED,
           ("cells",), ("view", "anyone")),
     _json("feeds", "Each source: when it last spoke, whether it is blind.", "source",
@@ -183,6 +191,12 @@ TOPICS: tuple[Topic, ...] = (
 TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 FACT_TOPICS: tuple[str, ...] = tuple(family.value for family in Family)
 
+PARTNER = _json(
+    "order-status.<party>", "Each order line of a subscribed party, as it may see it.",
+    "id of the line for the party", "PartnerStatus", COMPACTED, ("relay",), ("the party",),
+    Spread.ONE,
+)  # fmt: skip
+"""What the topic of each subscribed party is; the relay makes it."""
 PARTNER_TOPIC = "order-status."
 """What the name of each partner's own topic begins with; see `partner_topic`."""
 PARTNER_NAME_LENGTH_MAX = 120

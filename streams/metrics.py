@@ -185,6 +185,38 @@ UNREADABLE_NOTIFICATIONS = MetricSpec(
     "Records on `notifications` that are no notification, and were passed over.",
 )
 
+RELAYED = MetricSpec(
+    "slipwatch_relayed_total",
+    Kind.COUNTER,
+    "Records that this worker wrote to partners' topics.",
+)
+RELAY_BEHIND = MetricSpec(
+    "slipwatch_relay_behind_records",
+    Kind.GAUGE,
+    "Offsets of `partner-status` that are not yet on partners' topics; 0 where another relays.",
+)
+RELAY_PARTIES = MetricSpec(
+    "slipwatch_relay_parties",
+    Kind.GAUGE,
+    "Subscribed parties that this worker relays to; 0 where another relays.",
+)
+RELAY_LINES = MetricSpec(
+    "slipwatch_relay_lines",
+    Kind.GAUGE,
+    "Lines that stand on the topics of these parties.",
+)
+RELAY_STATE = MetricSpec(
+    "slipwatch_relay_state",
+    Kind.GAUGE,
+    "1 for the state that the relay is in, 0 for the others.",
+    ("state",),
+)
+RELAY_TROUBLES = MetricSpec(
+    "slipwatch_relay_troubles_total",
+    Kind.COUNTER,
+    "Faults that the relay began anew after, such as a broker that was away.",
+)
+
 METRICS: tuple[MetricSpec, ...] = (
     FACTS,
     FACTS_REFUSED,
@@ -215,6 +247,12 @@ METRICS: tuple[MetricSpec, ...] = (
     OLDEST_UNDELIVERED,
     SHADOW,
     UNREADABLE_NOTIFICATIONS,
+    RELAYED,
+    RELAY_BEHIND,
+    RELAY_PARTIES,
+    RELAY_LINES,
+    RELAY_STATE,
+    RELAY_TROUBLES,
 )
 
 DOOR_FACTS = MetricSpec(

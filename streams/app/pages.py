@@ -17,6 +17,7 @@ from faust.web import View
 from schemas.units import iso
 from streams.app.delivering import DeliveryDesk
 from streams.app.engine_host import EngineGauges, EngineHost
+from streams.app.relay_host import RelayHost
 from streams.engine.observation import WorkerStatus
 from streams.metrics import CONTENT_TYPE, Metrics
 
@@ -72,11 +73,13 @@ class Pages:
         self,
         host: EngineHost,
         gauges: EngineGauges,
+        relay: RelayHost,
         kept: Metrics,
         desk: DeliveryDesk | None,
         watch: TickWatch,
     ) -> None:
         self._host, self._gauges, self._metrics = host, gauges, kept
+        self._relay = relay
         self._desk, self._watch = desk, watch
 
     def add_to(self, app: faust.App) -> None:
@@ -124,6 +127,7 @@ class Pages:
 
     def _metrics_text(self, view: View) -> Response:
         self._gauges.update(self._host.status())
+        self._relay.update_gauges()
         if self._desk is not None:
             self._desk.update_gauges()
         return view.bytes(self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -29,12 +30,14 @@ from streams.app.delivery_host import DeliveryHost
 from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, LagKeeper
 from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
 from streams.app.pages import Pages, TickWatch
+from streams.app.relay_host import PartnerTopics, RelayHost, RelayObserver
 from streams.broker.presence import broker_answers
 from streams.clients import engine_group, kafka_log
 from streams.collection import collect_seldom
 from streams.engine.clock import Clock
 from streams.engine.log import LogError
 from streams.engine.observation import EngineFailure, WorkerSettings
+from streams.engine.relay import ID_KEY_BYTES, RELAY_STATE, Relay, RelaySettings
 from streams.engine.ticker import TickerSettings
 from streams.engine.worker import Worker
 from streams.exits import Exit
@@ -81,12 +84,13 @@ def default_name(settings: Settings) -> str:
 
 
 def check_topics(settings: Settings) -> None:
-    """Raise LogError unless the topics of delivery are there, in equal partition counts.
+    """Raise LogError unless the topics of delivery, in equal partition counts, and of the relay are
+    there.
 
     Faust does not wait for a missing topic and does not miss it either. The engine checks its own.
     """
     log = kafka_log(settings)
-    counts = log.partition_counts([NOTIFICATIONS, RECEIPTS])
+    counts = log.partition_counts([NOTIFICATIONS, RECEIPTS, RELAY_STATE.topic])
     log.close()
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
@@ -131,6 +135,7 @@ class _WorkerProcess:
         )
         self._host = EngineHost(self._engine, self._stop_engine)
         self._gauges = EngineGauges(self._metrics, self._observer)
+        self._relay = RelayHost(self._make_relay(), self._stop_engine, self._metrics)
         self._app = make_app(settings, self._loop)
         self._delivery = (
             DeliveryHost(
@@ -152,6 +157,7 @@ class _WorkerProcess:
         progress = self._engine.control.progress
         self._app.before_producer = (
             self._host,
+            self._relay,
             LagKeeper(kafka_log(settings), self._host, self._gauges, progress),
             Announcer(cast(WebServer, self._app.web), self._options.announce),
         )
@@ -160,6 +166,7 @@ class _WorkerProcess:
         Pages(
             self._host,
             self._gauges,
+            self._relay,
             self._metrics,
             self._delivery.desk if self._delivery else None,
             TickWatch(stuck_after, time.monotonic),
@@ -181,6 +188,10 @@ class _WorkerProcess:
             return engine.exit_code
         if engine is not None:
             log.error(WORKER_FAILED, what=f"the engine ended: {engine!r}")
+            return Exit.ENGINE
+        relay = self._relay.failure
+        if relay is not None:
+            log.error(WORKER_FAILED, what=f"the relay ended: {relay!r}")
             return Exit.ENGINE
         delivery = self._delivery.failure if self._delivery else None
         if delivery is not None or has_failed:
@@ -210,6 +221,21 @@ class _WorkerProcess:
         sys.stderr.flush()
         os._exit(code)
 
+    def _make_relay(self) -> Relay:
+        return Relay(
+            kafka_log(self._settings),
+            RelaySettings(engine_group(self._settings)),
+            self._engine.control,
+            lambda: self._engine.status().is_ticker,
+            PartnerTopics(self._settings).make,
+            lambda: secrets.token_bytes(ID_KEY_BYTES),
+            RelayObserver(self._metrics),
+        )
+
+    def _relay_standing(self) -> tuple[int, int]:
+        status = self._relay.status()
+        return status.parties, status.behind
+
     def _worker_settings(self) -> WorkerSettings:
         engine = self._settings.engine
         return WorkerSettings(
@@ -217,6 +243,7 @@ class _WorkerProcess:
             name=f"{engine.application_id}-{self._options.name}",
             runs_ticker=self._options.is_ticker_allowed,
             has_standby=engine.standby,
+            relay=self._relay_standing,
             ticker=TickerSettings(
                 interval_ms=engine.tick_ms,
                 facts_per_tick_max=engine.facts_per_tick_max,

@@ -23,9 +23,10 @@ from confluent_kafka.admin import (
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.limits import RECORD_BYTES_MAX
-from schemas.topics import TOPICS, Retention, Spread, Topic
+from schemas.topics import PARTNER, TOPICS, Retention, Spread, Topic
 from schemas.units import DAY_MS, MINUTE_MS
 from streams.clients import librdkafka_config
+from streams.engine.kafka_log import EMBEDDED_CLUSTER
 from streams.settings import KafkaSettings, TopicSettings
 
 PASSING_RETENTION_MS = 14 * DAY_MS
@@ -38,8 +39,6 @@ STAMPED_TOPICS = ("ticks", "progress")
 the stamps on `ticks` tell how long a tick was on its way."""
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's own default, said aloud so that a broker with a smaller one is found out."""
-
-
 LISTING_PAUSE_SECONDS = 0.05
 
 
@@ -100,6 +99,12 @@ def plan(settings: TopicSettings) -> tuple[TopicPlan, ...]:
         )
         for topic in TOPICS
     )
+
+
+def partner_plan(topic: str, settings: TopicSettings) -> TopicPlan:
+    """A party's own topic as it should be; `topic` is what `schemas.topics.partner_topic` says."""
+    name = full_name(settings.prefix, topic)
+    return TopicPlan(PARTNER, name, _partitions(PARTNER.spread, settings), _config(PARTNER))
 
 
 def _partitions(spread: Spread, settings: TopicSettings) -> int:
@@ -204,6 +209,23 @@ class TopicAdmin:
             if outcome.is_usable and again[name].state is TopicState.GOOD:
                 found[name] = msgspec.structs.replace(again[name], state=outcome.state)
         return tuple(found.values())
+
+    def make(self, item: TopicPlan, replication_factor: int) -> TopicFinding:
+        """What became of one topic, which is made if it is not there; it is there at once."""
+        good = TopicFinding(item.name, TopicState.GOOD, item.partitions)
+        try:
+            metadata = self._admin.list_topics(timeout=self._timeout_seconds)
+            if item.name in metadata.topics:
+                return good
+            if str(metadata.cluster_id).startswith(EMBEDDED_CLUSTER):
+                # It makes what it is asked for by name, and answers no request to make a topic.
+                self._admin.list_topics(item.name, timeout=self._timeout_seconds)
+                return good
+        except KafkaException as error:
+            raise self._unreachable(error.args[0]) from error
+        finding = self._create([item], replication_factor)[item.name]
+        self._wait_until_listed({item.name} if finding.is_usable else set())
+        return finding
 
     def _create(self, missing: list[TopicPlan], replication_factor: int) -> dict[str, TopicFinding]:
         """Ask for the topics, and say of each what the broker answered."""

@@ -222,8 +222,17 @@ def _workers(answer: Answer) -> list[str]:
             if each["schemas_awaited"]
             else ""
         )
+        + _relaying(each)
         for each in answer["workers"]
     ]
+
+
+def _relaying(worker: Answer) -> str:
+    if not worker["relays_to"]:
+        return ""
+    parties = counted(worker["relays_to"], "partner")
+    behind = worker["relay_behind"]
+    return f", relays to {parties}" + (f", {behind} behind" if behind else "")
 
 
 def _stages(reader: Reader, answer: Answer) -> list[str]:

@@ -164,6 +164,13 @@ class Control:
         """Whether both versions are here."""
         return network in self._networks and policy in self._policies
 
+    @property
+    def subscribed(self) -> frozenset[str] | None:
+        """The parties that are subscribed by the network in force; None before the first tick."""
+        tick = self.tick
+        network = None if tick is None else self.network(tick.network)
+        return None if network is None else network.subscribed
+
     def progress_of(self, stage: str, partition: Partition) -> StageProgress | None:
         """Where a stage's partition stands."""
         return self.progress.get(progress_key(stage, partition.topic, partition.number))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,10 +25,16 @@ EXIT_FENCED = 10
 EXIT_STATE = 11
 
 
+def no_relay() -> tuple[int, int]:
+    """What a worker without a relay says of it."""
+    return 0, 0
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """How the worker runs. `group` is the consumer group, `name` this worker's unique name;
-    `failpoint` is for tests of survival."""
+    `relay` says to how many parties it relays and how many records behind; `failpoint` is for tests
+    of survival."""
 
     group: str
     name: str
@@ -42,6 +48,7 @@ class WorkerSettings:
     ticker: TickerSettings = field(default_factory=TickerSettings)
     runs_ticker: bool = True
     has_standby: bool = False
+    relay: Callable[[], tuple[int, int]] = no_relay
     failpoint: Failpoint = no_failpoint
 
 

@@ -7,29 +7,35 @@ even if it was killed and never said so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from schemas.ticks import WORKER_STAGE, StageProgress
 from streams.engine.log import TransactionAborted, TransactionalProducer
+from streams.engine.observation import no_relay
 from streams.engine.writing import OutRecord, progress_record
 
 
 class Standing(NamedTuple):
     """Partitions that a worker was given, how many of them it still restores, and of how many
-    partitions of others it keeps copies; none until all of these were read to the end once. And
-    how many ids of a schema registry it waits to know."""
+    partitions of others it keeps copies; none until all of these were read to the end once. Then
+    how many ids of a schema registry it waits to know, to how many parties it relays, and how many
+    records it was behind with that when it last looked."""
 
     partitions: int
     restoring: int
     copies: int
     schemas_awaited: int
+    parties: int = 0
+    behind: int = 0
 
 
 class Telling:
     """Tells of one worker whenever there is something new to tell."""
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, relay: Callable[[], tuple[int, int]] = no_relay) -> None:
         self._worker = worker
+        self._relay = relay
         self._told: Standing | None = None
 
     def forget(self) -> None:
@@ -37,8 +43,10 @@ class Telling:
         self._told = None
 
     def tell(self, producer: TransactionalProducer, tick: int, standing: Standing) -> None:
-        """Writes it in a transaction of its own, if it is new. Raises TransactionAborted when it
-        could not; the next call tries again."""
+        """Writes it, with how the relay stands, in a transaction of its own, if it is new. Raises
+        TransactionAborted when it could not; the next call tries again."""
+        parties, behind = self._relay()
+        standing = standing._replace(parties=parties, behind=behind)
         if standing == self._told or not standing.partitions:
             return
         producer.begin()

@@ -372,6 +372,8 @@ def test_status_says_what_needs_a_person(fresh: Any) -> None:
             "restoring": 0,
             "copies": 0,
             "schemas_awaited": 0,
+            "relays_to": 0,
+            "relay_behind": 0,
         }
     ]
     assert body["dead_letters"] == {"count": 1, "oldest_at": "2026-03-02T06:01:00Z"}

@@ -1,0 +1,138 @@
+"""No leak: of a chain full of canaries each party finds those that the table gives it, no other."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections import Counter
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas.facts import Fact
+from schemas.topics import partner_topic
+from schemas.units import DAY_MS
+from streams.engine.local import LocalEngine
+from streams.replay.audit import audit
+from tests.property.leaks import PARTY_COUNT, SITE_COUNT, TOKEN, World
+from tests.relays import raw, relay_of, repeats, settle
+from topology.network import Network
+
+FIELDS = {
+    "buyer": {
+        "standing", "reason", "order", "line", "item", "unit", "ordered", "confirmed", "cancelled",
+        "requested_on", "requested_at", "promised_on", "promised_at", "expected_at", "shipped",
+        "shipped_at", "delivered", "delivered_at",
+    },
+    "supplier": {
+        "standing", "reason", "order", "line", "supplier_order", "item", "unit", "ordered",
+        "confirmed", "cancelled", "requested_on", "requested_at", "promised_on", "promised_at",
+        "expected_at", "shipped", "shipped_at", "delivered", "delivered_at",
+    },
+    "carrier": {
+        "reason", "unit", "shipped", "shipped_at", "delivered", "delivered_at", "shipments",
+    },
+}  # fmt: skip
+"""Who sees which field, as the table of docs/partners.md says."""
+
+EXAMPLES, LINES_MAX = 60, 4
+DEEDS = (
+    *("confirm", "confirm", "pack", "pack", "move", "move", "eta", "deliver"),
+    *("change", "source_anew", "hand_over", "exception", "invoice"),
+)
+
+
+def tell(world: World, chance: random.Random) -> Fact:
+    """The next fact: of a new line, or of one that there is."""
+
+    def party() -> int:
+        return chance.randrange(PARTY_COUNT)
+
+    site = chance.randrange(SITE_COUNT)
+    if not world.lines or (len(world.lines) < LINES_MAX and chance.random() < 0.2):
+        return world.place(party(), party(), site)
+    line, deed = chance.choice(world.lines), chance.choice(DEEDS)
+    if deed == "pack" or (deed in {"move", "eta", "deliver", "exception"} and not line.legs):
+        return world.pack(line, party(), chance.random() < 0.5)
+    if deed == "source_anew":
+        return world.source_anew(line, party(), site)
+    if deed == "change":
+        return world.change(line)
+    if deed == "invoice":
+        return world.invoice(line)
+    if deed == "confirm" or not line.legs:
+        return world.confirm(line, chance.random() < 0.5)
+    leg = chance.choice(line.legs)
+    if deed == "hand_over":
+        return world.hand_over(line, leg, party())
+    if deed == "deliver":
+        return world.deliver(line, leg)
+    return world.move(line, leg, "departed" if deed == "move" else deed)
+
+
+def scan(engine: LocalEngine, world: World, tally: Counter[str]) -> None:
+    """Looks at every byte that was ever written to a party's topic."""
+    for party in world.parties:
+        if engine.log.partition_counts([partner_topic(party)])[partner_topic(party)]:
+            tally["topics"] += 1
+        for record in raw(engine.log, party):
+            value = record.value() or b""
+            text = b"\n".join((record.key() or b"", value)).decode()
+            assert record.headers() in (None, [])
+            found = TOKEN.findall(text)
+            for token in found:
+                if token.isdigit() and token not in world.canaries.seen_by:
+                    continue  # a sum of quantities
+                assert token in world.canaries.seen_by, f"{party} reads {token}, from nowhere"
+                assert party in world.canaries.seen_by[token], f"{party} reads {token}: {text}"
+            tally.update(records=1, canaries=len(found))
+            tally.update(token[:3] for token in found if token[0].isalpha())
+            if value:
+                said = json.loads(value)
+                allowed = set[str]().union(*(FIELDS[role] for role in said["roles"]))
+                assert said.keys() - {"roles"} <= allowed, text
+                tally.update(fields=len(said), **{f"as {role}": 1 for role in said["roles"]})
+        assert list(repeats(engine.log, party)) == []
+
+
+def test_no_party_finds_what_is_not_its_own() -> None:
+    tally: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES, deadline=None, phases=(Phase.explicit, Phase.generate))
+    @given(st.integers(0, 2**32))
+    def holds(seed: int) -> None:
+        chance, world = random.Random(seed), World()
+
+        def network() -> Network:
+            return world.network(chance.sample(range(PARTY_COUNT), chance.randint(2, PARTY_COUNT)))
+
+        engine = LocalEngine(network())
+        relay = relay_of(engine)
+        for _ in range(chance.randint(1, 5)):
+            for _ in range(chance.randint(1, 12)):
+                engine.send(tell(world, chance))
+            engine.tick(world.now + 1)
+            settle(relay)
+            if chance.random() < 0.3:
+                engine.publish_network(network())
+        # Later, by time alone: overdue, late, and then everything is taken back.
+        engine.publish_network(world.network(range(PARTY_COUNT)))
+        for later in (1, 50 * DAY_MS, 4_000 * DAY_MS):
+            engine.tick(world.now + later)
+            settle(relay)
+        scan(engine, world, tally)
+        tally.update(
+            chains=1, lines=len(world.lines), facts=world.facts, told=len(world.canaries.seen_by)
+        )
+        if tally["chains"] % 10 == 0:
+            engine.close()
+            assert audit(engine.log).difference_count == 0
+
+    holds()
+    sys.stdout.write(f"{dict(sorted(tally.items()))}\n")
+    # Whoever looks in vain proves nothing: each kind of value was found by somebody.
+    for kind in ("ORD", "LIN", "ITM", "SUP", "SHI", "CON", "as buyer", "as supplier", "as carrier"):
+        assert tally[kind] > 0, f"no {kind} was ever seen"
+    for kind in ("PTY", "FED", "SIT", "NAM", "EVT"):
+        assert tally[kind] == 0
