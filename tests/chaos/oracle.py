@@ -17,6 +17,7 @@ from schemas.ticks import TICK_HEADER
 from streams.engine.log import Entry, Partition
 from streams.engine.recorded import read_committed
 from streams.replay.audit import audit
+from streams.replay.stamps import tick_of
 from tests.worlds import KafkaWorld
 
 IDENTITIES: dict[str, tuple[str, ...]] = {
@@ -24,6 +25,7 @@ IDENTITIES: dict[str, tuple[str, ...]] = {
     "notifications": ("notification_id",),
     "alerts": ("tick",),
     "order-status": ("tick",),
+    "partner-status": ("tick",),
     "stock-status": ("tick",),
     "feeds": ("tick",),
 }
@@ -89,7 +91,11 @@ def identity(topic: str, record: Entry) -> tuple[object, ...]:
         headers = dict(record.headers() or ())
         return (record.key(), headers.get(TICK_HEADER))
     said = msgspec.json.decode(value)
-    return (record.key(), *(said.get(name) for name in IDENTITIES[topic]))
+    # A line is judged in its cell and in its price list: each decides on rules of its own.
+    rules = tuple(each["rule"] for each in said.get("verdicts", ()))
+    names = IDENTITIES[topic]
+    parts = (tick_of(record) if name == "tick" else said.get(name) for name in names)
+    return (record.key(), *parts, rules)
 
 
 def twice(world: KafkaWorld) -> Iterator[str]:
