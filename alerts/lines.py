@@ -96,6 +96,15 @@ class Tie(msgspec.Struct, array_like=True, frozen=True, gc=False):
     count: int
 
 
+class OddUnit(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A fact whose quantity cannot be brought to the unit of its line, and is not counted."""
+
+    kind: str
+    event_id: str
+    source: str
+    unit: str
+
+
 class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All that is known of one order line, folded from its facts in canonical order.
 
@@ -107,7 +116,8 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     different promises told so far. `sources` are all sources that told of the line, in order.
     `money` is None where nobody told of any; `ties` are numbers that facts tie to this line and
     to others, of which nothing is counted here. `one_supplier` says that nobody named two suppliers
-    of it, which nothing stored by an earlier release says.
+    of it, which nothing stored by an earlier release says. `odd_units` are facts in a unit that is
+    not the line's and not known for its item: their quantities are not counted.
     """
 
     line_id: str
@@ -149,6 +159,7 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     money: LineMoney | None = None
     ties: tuple[Tie, ...] = ()
     one_supplier: bool = False
+    odd_units: tuple[OddUnit, ...] = ()
 
     @property
     def parties(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class ClashKind(enum.StrEnum):
     TWO_COUNTS = "two_counts"
     BELOW_ZERO = "below_zero"
     MIXED_UNITS = "mixed_units"
+    UNKNOWN_UNIT = "unknown_unit"
     ARRIVED_MORE = "arrived_more"
     UNBLOCKED_MORE = "unblocked_more"
     UNRESERVED_MORE = "unreserved_more"

@@ -278,6 +278,7 @@ _CAUSE_SAYS = {
     "paid_over": "More was paid for {order} than is asked.",
     "payment_unclear": "{cause} cannot be counted as it was told.",
     "reference_ambiguous": "{cause} is tied to more than one line.",
+    "unit_unclear": "{order} is told in a unit that cannot be counted.",
 }
 
 

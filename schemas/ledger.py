@@ -1,8 +1,8 @@
 """The public state of a line's ledger: topic `lines`, one record a line.
 
 A record is a MessagePack array `[version, due, tick, facts, cells, closed_at, left_at,
-unsettled_at, shares, conflicts, aside, priced]`. Readers take the elements they know and ignore
-those after; the version only rises when an old reader would misread the record.
+unsettled_at, shares, conflicts, aside, priced, units]`. Readers take the elements they know and
+ignore those after; the version only rises when an old reader would misread the record.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     are facts of partners whose line this is not, as far as is known; they are no part of `facts`.
     `priced` is the price list that knows its price, and a digest of what it was told; both empty
     without one.
+    `units` says by which sizes of units the quantities were last added up, where several were told.
     """
 
     v: int
@@ -49,6 +50,7 @@ class LineFacts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     conflicts: tuple[Conflict, ...] = ()
     aside: tuple[Aside, ...] = ()
     priced: tuple[str, bytes] = ("", b"")
+    units: str = ""
 
 
 _decoder = msgspec.msgpack.Decoder(LineFacts)

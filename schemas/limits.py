@@ -86,6 +86,7 @@ NETWORK_LIST_ENTRIES_MAX: Final = 10_000
 NETWORK_DEPTH_MAX: Final = 20
 NETWORK_PROBLEMS_MAX: Final = 1_000
 CELL_NODES_MAX: Final = 50_000
+ITEM_UNITS_MAX: Final = 50
 
 POLICY_FILE_BYTES_MAX: Final = 1_000_000
 POLICY_DEPTH_MAX: Final = 8
@@ -298,6 +299,8 @@ LIMITS: Final[tuple[Group, ...]] = (
                   _REFUSED),
             Limit("NETWORK_PROBLEMS_MAX", NETWORK_PROBLEMS_MAX, "errors listed",
                   "the others are counted"),
+            Limit("ITEM_UNITS_MAX", ITEM_UNITS_MAX, "units of an item beside its base unit",
+                  "an error at the field"),
             Limit("CELL_NODES_MAX", CELL_NODES_MAX, "stock nodes of a cell", "a warning"),
         ),
     ),

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from schemas import units
 from schemas.facts import Family
-from schemas.limits import REFERENCE_LENGTH_MAX
+from schemas.limits import ITEM_UNITS_MAX, REFERENCE_LENGTH_MAX, UNIT_LENGTH_MAX
 from topology.model import DAY_MINUTES, Mode, PartyKind, SiteKind
 from topology.problems import quoted, suggestion
 from topology.reading import LIST_SEPARATOR, Value
@@ -133,6 +133,23 @@ def _quantity(value: Value) -> int:
         raise
     except ValueError as error:
         raise Refused(value) from error
+
+
+def _unit_sizes(value: Value) -> tuple[tuple[str, int], ...]:
+    sizes: dict[str, int] = {}
+    for entry in _entries(value):
+        name, separator, amount = (part.strip() for part in entry.rpartition("="))
+        if not separator or not name or len(name) > UNIT_LENGTH_MAX or not name.isprintable():
+            raise Refused(entry)
+        size = _quantity(amount)
+        if not size:
+            raise Refused(entry, " and more than 0 of the base unit")
+        if name in sizes:
+            raise Refused(entry, " and each unit once")
+        sizes[name] = size
+    if len(sizes) > ITEM_UNITS_MAX:
+        raise Refused(value, f" of at most {ITEM_UNITS_MAX}")
+    return tuple(sorted(sizes.items()))
 
 
 def _minor_units(value: Value) -> int:
@@ -284,6 +301,14 @@ Amount = Annotated[
     int,
     BeforeValidator(_quantity),
     Expected(f"an amount of 0 or more with at most {units.QUANTITY_SCALE} decimals"),
+]
+UnitSizes = Annotated[
+    tuple[tuple[str, int], ...],
+    BeforeValidator(_unit_sizes),
+    Expected(
+        f"a list of units and amounts of at most {units.QUANTITY_SCALE} decimals, such as case=12 "
+        f"{_LIST_HINT}"
+    ),
 ]
 Days = Annotated[
     int, BeforeValidator(_days), Expected(f"a whole number of days from 0 to {DAYS_MAX}")

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from schemas.facts import Family
-from schemas.units import QUANTITY_ONE, Day, Quantity
+from schemas.units import QUANTITY_MAX, QUANTITY_ONE, Day, Quantity
 
 FORMAT = 1
 """Version of the published form. A reader takes any up to its own and refuses a later one."""
@@ -112,13 +112,26 @@ class Site(Entity, frozen=True, kw_only=True):
 
 
 class Item(Entity, frozen=True, kw_only=True):
-    """What is ordered and stocked. `value_minor` is the value of one `base_unit`."""
+    """What is ordered and stocked. `value_minor` is the value of one `base_unit`; `units` are the
+    others it is told in, ascending, each with how much of the base unit one of it is."""
 
     id: str
     name: str = ""
     base_unit: str
     value_minor: int | None = None
     currency: str = ""
+    units: tuple[tuple[str, Quantity], ...] = ()
+
+    def in_base_unit(self, quantity: Quantity, unit: str | None) -> Quantity | None:
+        """The quantity in the base unit, exactly; None for a unit that it does not have, and where
+        the result has more decimals or digits than a quantity holds. Nothing is rounded."""
+        if unit == self.base_unit:
+            return quantity
+        for name, size in self.units:
+            if name == unit:
+                scaled, rest = divmod(quantity * size, QUANTITY_ONE)
+                return None if rest or abs(scaled) > QUANTITY_MAX else scaled
+        return None
 
     def worth(self, quantity: Quantity, unit: str | None) -> tuple[int | None, str | None]:
         """What so much of it is worth, rounded down, and in which currency; (None, None) when

@@ -39,6 +39,7 @@ from topology.fields import (
     SiteKindName,
     Text,
     TimeGiven,
+    UnitSizes,
     Weekdays,
     ZoneName,
 )
@@ -152,8 +153,12 @@ class ItemRow(Row):
     value_minor: MinorUnits = None
     """Value of one base unit, in minor units of the currency."""
     currency: Currency = ""
+    units: UnitSizes = ()
+    """Other units that facts tell of it in, and how much of the base unit one of each is."""
 
     def faults(self) -> Iterator[Fault]:
+        if any(unit == self.base_unit for unit, _ in self.units):
+            yield "units", repr(self.base_unit), "other units than the base unit"
         if self.value_minor is not None and not self.currency:
             yield "currency", "nothing", "the currency of value_minor"
         if self.currency and self.value_minor is None:

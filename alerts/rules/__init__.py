@@ -23,6 +23,7 @@ from alerts.rules.invoices import (
     PAID_OVER,
     PAYMENT_UNCLEAR,
     REFERENCE_AMBIGUOUS,
+    UNIT_UNCLEAR,
 )
 from alerts.rules.payments import (
     DELIVERED_NOT_INVOICED,
@@ -66,6 +67,7 @@ LINE_RULES: tuple[Rule[LineView], ...] = (
     PAID_OVER,
     PAYMENT_UNCLEAR,
     REFERENCE_AMBIGUOUS,
+    UNIT_UNCLEAR,
 )
 
 PRICE_RULES: tuple[Rule[PriceView], ...] = (PRICE_ACROSS_SITES,)

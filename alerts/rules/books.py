@@ -53,7 +53,7 @@ def count_differs(view: NodeView, settings: Settings) -> Answer:
 def contradicting_facts(view: NodeView, settings: Settings) -> Answer:
     """Two facts about a stock node cannot both be so: two counts of one moment with different
     quantities, more issued than lay there, more received of a transfer than left, more released
-    than was blocked or set aside, another unit than before.
+    than was blocked or set aside, another unit than before, one that its item does not have.
 
     All facts are kept, and the balance is what they add up to, below zero if need be; only a fact
     in another unit is not in it. Of several contradictions the first is named. One ends when its
@@ -168,6 +168,8 @@ CONTRADICTING_FACTS = Rule(
         "than is there since the count {first}.",
         "mixed_units": "The fact {second} counts {item} at {site} in another unit than {first}; "
         "it is not in the balance.",
+        "unknown_unit": "The fact {second} counts {item} at {site} in a unit that cannot be "
+        "brought to {unit} exactly; it is not in the balance.",
         "arrived_more": "The fact {second} brings more of a transfer of {item} into {site} than "
         "{first} sent.",
         "unblocked_more": "The fact {second} unblocks {second_quantity} of {item} at {site}, more "

@@ -219,6 +219,29 @@ def reference_ambiguous(view: LineView, settings: Settings) -> Answer:
     )
 
 
+def unit_unclear(view: LineView, settings: Settings) -> Answer:
+    """A quantity of the line was told in a unit that its item does not have, or that cannot be
+    brought to the line's exactly. It is not counted; where the whole line is told in such a unit,
+    it is counted by itself and is in no projection of stock."""
+    del settings
+    line = view.line
+    if not line.odd_units:
+        return _CLEAR
+    odd = line.odd_units[0]
+    return Fires(
+        "line" if odd.unit == line.unit else "fact",
+        len(line.odd_units),
+        None,
+        (
+            ("fact", f"{odd.kind} {odd.event_id} of {odd.source}"),
+            ("told_unit", odd.unit),
+            ("line_unit", line.unit),
+            ("item", line.item),
+            ("count", len(line.odd_units)),
+        ),
+    )
+
+
 def _named(entry: Entry) -> str:
     """The fact as people can find it: paid e7 of acme-bank."""
     return f"{entry.kind} {entry.event_id} of {entry.source}"
@@ -337,4 +360,24 @@ REFERENCE_AMBIGUOUS = Rule(
     headline="known by a number that means another line too",
     next_step="Ask {supplier} which line of {order} the number is for, and have it told anew.",
     evaluate=reference_ambiguous,
+)
+
+UNIT_UNCLEAR = Rule(
+    name="unit_unclear",
+    aspect=Aspect.DATA,
+    rests_on_absence=False,
+    severity=Severity.WARNING,
+    severity_by_days=(),
+    parameters=(),
+    value_unit=Unit.PERCENT,
+    says={
+        "fact": "{fact} counts in {told_unit}, the line in {line_unit}, and {item} has no size for "
+        "it; it is not counted.",
+        "line": "The line is told in {told_unit}, which {item} does not have; it is in no "
+        "projection of stock.",
+        "clear": "Every quantity is in a unit of the item.",
+    },
+    headline="told in a unit that cannot be counted",
+    next_step="Tell the network how much one of the unit is, or have {order} told in another.",
+    evaluate=unit_unclear,
 )

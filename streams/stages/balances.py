@@ -20,6 +20,7 @@ from alerts.nodes import Clash, ClashKind, Count, FactName, LineBooks, NodeSumma
 from schemas import limits
 from schemas.facts import InventoryFact, line_id
 from schemas.units import DAY_MS, Day, Quantity, UtcMillis
+from topology.model import Item
 
 USED_DAYS_KEPT = 90
 """How many days back an opening remembers what went out: the longest that a policy may ask of."""
@@ -62,19 +63,27 @@ def fold_node(
     opening: Opening | None,
     facts: Iterable[InventoryFact],
     until: UtcMillis,
+    known: Item | None = None,
 ) -> NodeSummary:
     """The node by its opening and facts, each event once, in any order. What claims to have
-    happened after `until` is passed over. About 2 µs a fact."""
-    books = _Books(site, opening)
+    happened after `until` is passed over. `known` is the item as the network has it: where it has
+    several units the books are in its base unit. About 2 µs a fact."""
+    books = _Books(site, opening, known)
     for fact in sorted(facts, key=canonical):
         if fact.occurred_at <= until:
             books.take(fact)
     return books.summary(item)
 
 
-def settle(site: str, opening: Opening | None, facts: Iterable[InventoryFact], day: Day) -> Opening:
+def settle(
+    site: str,
+    opening: Opening | None,
+    facts: Iterable[InventoryFact],
+    day: Day,
+    known: Item | None = None,
+) -> Opening:
     """The opening of `day`: the one before with these facts, which all happened earlier."""
-    books = _Books(site, opening)
+    books = _Books(site, opening, known)
     for fact in sorted(facts, key=canonical):
         books.take(fact)
     return books.opening(day)
@@ -83,8 +92,11 @@ def settle(site: str, opening: Opening | None, facts: Iterable[InventoryFact], d
 class _Books:
     """The books of one node while facts are read in canonical order."""
 
-    def __init__(self, site: str, opening: Opening | None) -> None:
+    def __init__(self, site: str, opening: Opening | None, known: Item | None) -> None:
         start = opening or Opening(0)
+        self._item = known if known is not None and known.units else None
+        if self._item is not None:
+            start = in_base_unit(start, self._item)
         self._site = site
         self._unit, self._unit_fact = start.unit, start.unit_fact
         self._on_hand = start.on_hand
@@ -107,17 +119,31 @@ class _Books:
         self._known_since = at if self._known_since is None else min(at, self._known_since)
         self._last_news = Happened(at, fact.site, fact.source, fact.recorded_at, fact.reason)
         name = FactName(fact.source, fact.event_id, fact.kind, at, fact.quantity or 0)
-        if self._unit is None:
-            self._unit, self._unit_fact = fact.unit, name
-        elif fact.unit != self._unit:
-            self._clash(ClashKind.MIXED_UNITS, self._unit_fact, name)
-            return
+        if fact.unit != self._unit:
+            brought = self._brought(fact.unit, name)
+            if brought is None:
+                return
+            name = brought
         if fact.kind == "counted":
             self._take_count(name)
         elif fact.site != self._site:
             self._take_departure(fact, name)
         else:
             self._take_movement(fact, name)
+
+    def _brought(self, unit: str | None, name: FactName) -> FactName | None:
+        """The fact in the unit of the books; None, and a contradiction, where that cannot be."""
+        if self._unit is None:
+            self._unit, self._unit_fact = unit, name
+            return name
+        if self._item is None or self._unit != self._item.base_unit:
+            self._clash(ClashKind.MIXED_UNITS, self._unit_fact, name)
+            return None
+        quantity = self._item.in_base_unit(name.quantity, unit)
+        if quantity is None:
+            self._clash(ClashKind.UNKNOWN_UNIT, self._unit_fact, name)
+            return None
+        return FactName(name.source, name.event_id, name.kind, name.at, quantity)
 
     def _take_count(self, name: FactName) -> None:
         books = self._on_hand
@@ -284,6 +310,65 @@ class _Books:
             self._last_news,
             tuple(sorted(self._sources)[: limits.SOURCES_PER_STOCK_NODE_MAX]),
         )
+
+
+def in_base_unit(opening: Opening, item: Item) -> Opening:
+    """The opening in the item's base unit, exactly; as it is where it cannot be brought to it, for
+    a unit that the item no longer has or an amount that does not divide. New books are in it."""
+    unit = opening.unit
+    if unit is None:
+        return msgspec.structs.replace(opening, unit=item.base_unit)
+    if unit == item.base_unit:
+        return opening
+    try:
+        return _scaled(opening, item, unit)
+    except _Inexact:
+        return opening
+
+
+class _Inexact(Exception):
+    """An amount cannot be brought to the base unit."""
+
+
+def _scaled(opening: Opening, item: Item, unit: str) -> Opening:
+    def scaled(quantity: Quantity) -> Quantity:
+        brought = item.in_base_unit(quantity, unit)
+        if brought is None:
+            raise _Inexact
+        return brought
+
+    def named(fact: FactName) -> FactName:
+        return msgspec.structs.replace(fact, quantity=scaled(fact.quantity))
+
+    def of(value: Quantity | None) -> Quantity | None:
+        return None if value is None else scaled(value)
+
+    count = opening.count
+    if count is not None:
+        count = Count(named(count.fact), of(count.books))
+    return msgspec.structs.replace(
+        opening,
+        unit=item.base_unit,
+        on_hand=of(opening.on_hand),
+        blocked=scaled(opening.blocked),
+        reserved=scaled(opening.reserved),
+        count=count,
+        transfers=tuple(
+            [
+                msgspec.structs.replace(
+                    each, departed=scaled(each.departed), arrived=scaled(each.arrived)
+                )
+                for each in opening.transfers
+            ]
+        ),
+        lines=tuple(
+            [
+                LineBooks(each.line_id, *map(scaled, msgspec.structs.astuple(each)[1:]))
+                for each in opening.lines
+            ]
+        ),
+        used=tuple([(day, scaled(quantity)) for day, quantity in opening.used]),
+    )
 
 
 def _without_moves(books: LineBooks) -> LineBooks:

@@ -38,6 +38,7 @@ from streams.stages.sources import SOURCE_STATE_VERSION, keep_source
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.stock_ledger import keep_node, touch
 from streams.stages.store import Store
+from streams.stages.units import fold_in_unit
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -113,11 +114,11 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     if not bodies:
         _wait(key, old, aside, store, tick)
         return
-    summary = fold(key, [fact for fact, _ in facts], shares, conflicts)
+    summary, units = fold_in_unit(key, [fact for fact, _ in facts], shares, conflicts, tick.network)
     cells = cells_of(summary, tick.network)
     priced = old.priced
-    is_new = (bodies, shares, conflicts, cells) != (
-        old.facts, old.shares, old.conflicts, old.cells,
+    is_new = (bodies, shares, conflicts, cells, units) != (
+        old.facts, old.shares, old.conflicts, old.cells, old.units,
     )  # fmt: skip
     if is_new or tick.renewed:
         priced = tell_price(summary, old.priced, tick, out)
@@ -151,6 +152,7 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
         conflicts,
         aside,
         priced,
+        units,
     )
     if new != old:
         store.put(key, encode_line(msgspec.structs.replace(new, tick=tick.n)))

@@ -29,6 +29,7 @@ from streams.stages.ownership import owns_sites, refuse_stock
 from streams.stages.rows import Row, RowKind
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.store import Store
+from topology.model import Item
 
 STATE_VERSION = 1
 
@@ -69,10 +70,12 @@ def keep_node(key: str, rows: Sequence[Row], store: Store, tick: TickContext, ou
     facts = {_event(fact): (fact, body) for fact, body in _unpacked(before)}
     _merge(key, facts, rows, old.opening, tick, out)
     item, site = split_stock_node_id(node_of(key))
-    opening = _settled(site, old.opening, facts, tick)
+    known = tick.network.item(item)
+    opening = _settled(site, old.opening, facts, known, tick)
     days = _by_day(facts)
     _store_days(key, before, days, store)
-    summary = _encode(fold_node(item, site, opening, [fact for fact, _ in facts.values()], tick.at))
+    told_of = [fact for fact, _ in facts.values()]
+    summary = _encode(fold_node(item, site, opening, told_of, tick.at, known))
     cell = cell_of_node(node_of(key), tick.network)
     told = blake2b(summary, digest_size=8).digest()
     if (cell, told) != (old.cell, old.told):
@@ -147,6 +150,7 @@ def _settled(
     site: str,
     opening: Opening | None,
     facts: dict[Event, tuple[InventoryFact, bytes]],
+    known: Item | None,
     tick: TickContext,
 ) -> Opening | None:
     """The opening after the days that are to be settled; their facts leave `facts`."""
@@ -166,7 +170,7 @@ def _settled(
     gone = [event for event, (fact, _) in facts.items() if day_of(fact) < until]
     if not gone:
         return opening
-    return settle(site, opening, [facts.pop(event)[0] for event in gone], until)
+    return settle(site, opening, [facts.pop(event)[0] for event in gone], until, known)
 
 
 def _by_day(

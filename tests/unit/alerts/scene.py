@@ -13,7 +13,17 @@ from decimal import Decimal
 from typing import Any
 
 from alerts.context import LineContext
-from alerts.lines import FeedState, Happened, Leg, LineSummary, Quarantined, Schedule, Tie, Told
+from alerts.lines import (
+    FeedState,
+    Happened,
+    Leg,
+    LineSummary,
+    OddUnit,
+    Quarantined,
+    Schedule,
+    Tie,
+    Told,
+)
 from alerts.money import LineMoney
 from alerts.policy import DEFAULT, Policy, build, complete
 from alerts.terms import Document, Override, RuleSettings
@@ -246,6 +256,10 @@ def line(fields: Mapping[str, Any] | None = None) -> LineSummary:
         ties=tuple(
             Tie(each["number"], tuple(each["others"]), each["source"], each["event"], each["count"])
             for each in given.get("ties", ())
+        ),
+        odd_units=tuple(
+            OddUnit(each["kind"], each["event"], each["source"], each["unit"])
+            for each in given.get("odd_units", ())
         ),
     )
 

@@ -77,7 +77,7 @@ ELSEWHERE: dict[str, str] = {
         "tests/unit/replay/test_inputs.py",
     ),
     **dict.fromkeys(
-        (name for name in NAMES if name.startswith(("NETWORK_", "CELL_"))),
+        (name for name in NAMES if name.startswith(("NETWORK_", "CELL_", "ITEM_"))),
         "tests/unit/topology/test_limits.py",
     ),
     **dict.fromkeys(

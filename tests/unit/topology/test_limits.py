@@ -110,3 +110,15 @@ def test_nodes_of_a_cell(tmp_path: Path) -> None:
     assert not check(tmp_path, replace(Limits(), cell_nodes_max=2)).warnings
     (warning,) = check(tmp_path, replace(Limits(), cell_nodes_max=1)).warnings
     assert "2 stock nodes in the cell" in str(warning)
+
+
+def test_units_of_an_item(tmp_path: Path) -> None:
+    def told(count: int) -> list[str]:
+        units = "|".join(f"u{number}={number + 2}" for number in range(count))
+        (tmp_path / "items.csv").write_text(f"id,base_unit,units\nBOLT,EA,{units}\n")
+        return [str(each) for each in check(tmp_path).errors]
+
+    assert told(limits.ITEM_UNITS_MAX) == []
+    (problem,) = told(limits.ITEM_UNITS_MAX + 1)
+    assert problem.startswith("items.csv:2: units: found")
+    assert problem.endswith(" of at most 50")

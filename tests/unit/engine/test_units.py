@@ -1,0 +1,90 @@
+"""Units of an item through all stages: sums, findings, and a new network that reckons anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from schemas.facts import Fact
+from schemas.records import Alert, AlertState, OrderStatus, decode
+from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE
+from streams.engine.local import LocalEngine
+from tests.scenario import START, Chain, network
+from tests.unit.engine.test_stock import Wms, status
+from topology.network import Network, build
+
+CASE = ("case", 12 * QUANTITY_ONE)
+
+
+def with_units(*units: tuple[str, int]) -> Network:
+    document = network().document
+    items = tuple([replace(each, units=units) for each in document.items])
+    return build(replace(document, items=items))
+
+
+def told(engine: LocalEngine, facts: Sequence[Fact], at: int) -> None:
+    for fact in facts:
+        engine.send(fact)
+    engine.tick(at)
+    assert engine.latest("parked") == {}
+
+
+def line(engine: LocalEngine) -> OrderStatus:
+    (value,) = engine.latest("order-status").values()
+    return decode(value, OrderStatus)
+
+
+def open_rules(engine: LocalEngine) -> set[str]:
+    alerts = [decode(value, Alert) for value in engine.latest("alerts").values()]
+    return {rule for each in alerts if each.state is AlertState.OPEN for rule in each.rules}
+
+
+def test_a_line_in_cases_holds_stock_that_is_counted_in_pieces() -> None:
+    placed = replace(
+        Chain().placed("PO-1", START, due_days=8), quantity=10 * QUANTITY_ONE, unit="case"
+    )
+    counted = Wms().tell("counted", START, 100)
+    engine = LocalEngine(with_units(CASE))
+    told(engine, [placed, counted], START + HOUR_MS)
+    assert (line(engine).unit, line(engine).quantities.ordered) == ("EA", 120)
+    stock = status(engine)
+    assert stock.projection is not None
+    assert (stock.unit, stock.on_hand, stock.projection.lowest) == ("EA", 100, -20)
+    assert stock.projection.lines_in_other_units == 0
+    assert "shortage_projected" in open_rules(engine)
+    engine.close()
+
+
+def test_a_new_network_reckons_old_facts_anew() -> None:
+    chain, wms = Chain(), Wms()
+    placed = replace(chain.placed("PO-1", START, due_days=8), quantity=24 * QUANTITY_ONE)
+    more = replace(placed, event_id="more", kind="changed", occurred_at=START + 1,
+                   recorded_at=START + 1, quantity=3 * QUANTITY_ONE, unit="case")  # fmt: skip
+    packed = chain.packed("PO-1", "SH-1", START + HOUR_MS, quantity=24)
+    counted = [wms.tell("counted", START, 100)]
+    counted += [replace(wms.tell("received", START + 1, 2), unit="case")]
+    engine = LocalEngine(network())
+    told(engine, [placed, more, packed, *counted], START + DAY_MS)
+    assert (line(engine).unit, line(engine).quantities.ordered) == ("case", 3)
+    assert line(engine).quantities.shipped == 0, "not counted"
+    assert {"unit_unclear", "contradicting_facts"} <= open_rules(engine)
+    assert status(engine).on_hand == 100
+
+    engine.publish_network(with_units(CASE))
+    told(engine, [], START + DAY_MS + HOUR_MS)
+    said = line(engine)
+    assert (said.unit, said.quantities.ordered, said.quantities.shipped) == ("EA", 36, 24)
+    assert status(engine).on_hand == 124
+    assert not {"unit_unclear", "contradicting_facts"} & open_rules(engine)
+
+    engine.publish_network(with_units(("case", 10 * QUANTITY_ONE)))
+    told(engine, [], START + DAY_MS + 2 * HOUR_MS)
+    assert line(engine).quantities.ordered == 30
+    assert status(engine).on_hand == 120
+
+    engine.publish_network(network())
+    told(engine, [], START + DAY_MS + 3 * HOUR_MS)
+    assert (line(engine).unit, line(engine).quantities.ordered) == ("case", 3)
+    assert "unit_unclear" in open_rules(engine)
+    engine.close()
