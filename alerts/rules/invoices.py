@@ -371,8 +371,8 @@ UNIT_UNCLEAR = Rule(
     parameters=(),
     value_unit=Unit.PERCENT,
     says={
-        "fact": "{fact} counts in {told_unit}, the line in {line_unit}, and {item} has no size for "
-        "it; it is not counted.",
+        "fact": "The fact {fact} counts in {told_unit}, the line in {line_unit}, and {item} has no "
+        "size for it; it is not counted.",
         "line": "The line is told in {told_unit}, which {item} does not have; it is in no "
         "projection of stock.",
         "clear": "Every quantity is in a unit of the item.",
