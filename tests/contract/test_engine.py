@@ -19,7 +19,7 @@ from streams.engine.clock import ManualClock
 from streams.engine.log import Fenced, TransactionAborted
 from streams.replay.audit import audit
 from streams.stages import fold as folding
-from streams.stages import ledgers
+from streams.stages import units
 from tests.scenario import START, Chain, by_tick, network, story
 from tests.worlds import PARTITIONS, KafkaWorld, World, running, until
 
@@ -204,7 +204,7 @@ def test_a_key_that_fails_is_parked_and_joins_again_when_it_can_be_evaluated(
             raise ArithmeticError("a fault of ours")
         return fold(line_id, *told)
 
-    monkeypatch.setattr(ledgers, "fold", failing)
+    monkeypatch.setattr(units, "fold", failing)
     world.send(chain.facts)
     clock.set(START + HOUR_MS)
     with running(world.worker("one", clock)):
@@ -215,7 +215,7 @@ def test_a_key_that_fails_is_parked_and_joins_again_when_it_can_be_evaluated(
         ]
         assert "a fault of ours" in parked[0].error
         assert [key for _, key, _ in world.read("order-status")] == [b"ACME/PO-2#10"]
-        monkeypatch.setattr(ledgers, "fold", fold)
+        monkeypatch.setattr(units, "fold", fold)
         chain.confirmed("PO-1", START + HOUR_MS)
         world.send(chain.facts[2:])
         clock.set(START + 2 * HOUR_MS)

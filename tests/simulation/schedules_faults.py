@@ -10,7 +10,7 @@ from alerts.judgement import FeedJudgement, judge_feed
 from alerts.lines import FeedState, LineSummary
 from schemas.facts import Fact
 from schemas.units import HOUR_MS
-from streams.stages import cells, ledgers
+from streams.stages import cells, units
 from streams.stages.fold import fold
 
 
@@ -57,5 +57,5 @@ def _judge_feed(feed: FeedState, *rest: Any) -> FeedJudgement:
     return judge_feed(feed, *rest)
 
 
-POISON = ((ledgers, "fold", _fold), (cells, "judge_feed", _judge_feed))
+POISON = ((units, "fold", _fold), (cells, "judge_feed", _judge_feed))
 """Faults of ours that depend on what is evaluated alone: the oracle has them too."""
