@@ -313,6 +313,8 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "section", _REFUSED),
             Limit("QUARANTINE_HOURS_MAX", QUARANTINE_HOURS_MAX, "hours of which the share of "
                   "refused records is known", _REFUSED),
+            Limit("RHYTHM_DAYS_MAX", RHYTHM_DAYS_MAX, "days with words from which a source's "
+                  "rhythm is learned", "the last ones are"),
         ),
     ),
     Group(

@@ -43,11 +43,11 @@ class Patches:
                 setattr(owner, name, new)
 
 
-def _fold(line_id: str, facts: Sequence[Fact]) -> LineSummary:
+def _fold(line_id: str, facts: Sequence[Fact], *told: Any) -> LineSummary:
     """Fails for one line while two or three facts are known of it."""
     if line_id == "ACME/PO-001#10" and len(facts) in {2, 3}:
         raise ArithmeticError("a fault of ours")
-    return fold(line_id, facts)
+    return fold(line_id, facts, *told)
 
 
 def _judge_feed(feed: FeedState, *rest: Any) -> FeedJudgement:

@@ -85,6 +85,9 @@ ELSEWHERE: dict[str, str] = {
         "tests/unit/alerts/test_limits.py",
     ),
     **dict.fromkeys(
+        ("QUARANTINE_HOURS_MAX", "RHYTHM_DAYS_MAX"), "tests/unit/engine/test_sources.py"
+    ),
+    **dict.fromkeys(
         (name for name in NAMES if name.startswith(("SETTINGS_", "SECRET_"))),
         "tests/unit/streams_app/test_limits.py",
     ),
