@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,22 +12,13 @@ from schemas.facts import Fact, OrderFact, PaymentFact
 from streams.replay.inputs import InputRow, mapped_rows
 from streams.replay.mapping_file import load_mapping
 from streams.replay.runner import ReplayOptions, ReplayResult, run_replay
+from tests.real.again import digest_again
 from tests.real.olist_by_hand import OlistFigures, figures
 
 pytestmark = pytest.mark.timeout(300)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "olist"
 
-REPLAY_AGAIN = """
-import sys
-from pathlib import Path
-from streams.replay.inputs import mapped_rows
-from streams.replay.mapping_file import load_mapping
-from streams.replay.runner import ReplayOptions, run_replay
-from schemas.units import UtcMillis
-rows = mapped_rows(load_mapping(Path(sys.argv[1])), [Path(sys.argv[2])])
-print(run_replay(rows, ReplayOptions(until=UtcMillis(int(sys.argv[3])))).summary.digest)
-"""
 UNTIL = 1_485_907_200_000
 """The first of February 2017: the first 300 or so orders."""
 
@@ -159,12 +147,4 @@ def test_a_replay_told_twice_is_the_same_to_the_byte(olist: Path) -> None:
     told = mapped_rows(load_mapping(mapping), [olist])
     once = run_replay(told, ReplayOptions(until=UNTIL))
     assert once.summary.alerts
-    again = subprocess.run(
-        [sys.executable, "-c", REPLAY_AGAIN, str(mapping), str(olist), str(UNTIL)],
-        env={**os.environ, "PYTHONHASHSEED": "4711"},
-        cwd=EXAMPLE.parents[1],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert again.stdout.strip() == once.summary.digest
+    assert digest_again(mapping, olist, until=UNTIL) == once.summary.digest

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,22 +17,13 @@ from streams.engine.local import LocalEngine
 from streams.replay.inputs import InputRow, mapped_rows
 from streams.replay.mapping_file import load_mapping
 from streams.replay.runner import ReplayOptions, ReplayResult, run_replay
+from tests.real.again import digest_again
 from tests.real.qel_by_hand import QelFigures, figures
 
 pytestmark = pytest.mark.timeout(300)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "qel"
 STEP_HOURS = 6
-
-REPLAY_AGAIN = """
-import sys
-from pathlib import Path
-from streams.replay.inputs import mapped_rows
-from streams.replay.mapping_file import load_mapping
-from streams.replay.runner import ReplayOptions, run_replay
-rows = mapped_rows(load_mapping(Path(sys.argv[1])), [Path(sys.argv[2])])
-print(run_replay(rows, ReplayOptions()).summary.digest)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +114,4 @@ def test_balances_at_the_end_are_exact_and_never_below_zero(
 
 def test_a_replay_told_twice_is_the_same_to_the_byte(qel: Path, rows: list[InputRow]) -> None:
     once = run_replay(rows, ReplayOptions())
-    again = subprocess.run(
-        [sys.executable, "-c", REPLAY_AGAIN, str(EXAMPLE / "mapping.yaml"), str(qel)],
-        env={**os.environ, "PYTHONHASHSEED": "4711"},
-        cwd=EXAMPLE.parents[1],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert again.stdout.strip() == once.summary.digest
+    assert digest_again(EXAMPLE / "mapping.yaml", qel) == once.summary.digest

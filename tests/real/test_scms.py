@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -18,20 +15,10 @@ from streams.replay.joins import Joins
 from streams.replay.mapping_file import load_mapping
 from streams.replay.rows import MappedRow, dangling_pointers, map_table
 from streams.replay.runner import ReplayOptions, ReplayResult, run_replay
+from tests.real.again import digest_again
 from tests.real.scms_by_hand import DATE_SENTINELS, ScmsFigures, figures
 
 MAPPING = Path(__file__).parents[2] / "examples" / "scms" / "mapping.yaml"
-
-REPLAY_AGAIN = """
-import sys
-from itertools import islice
-from pathlib import Path
-from streams.replay.inputs import mapped_rows
-from streams.replay.mapping_file import load_mapping
-from streams.replay.runner import ReplayOptions, run_replay
-rows = mapped_rows(load_mapping(Path(sys.argv[1])), [Path(sys.argv[2])])
-print(run_replay(islice(rows, int(sys.argv[3])), ReplayOptions()).summary.digest)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +125,4 @@ def test_facts_that_were_recorded_late_are_told_late(
 def test_a_replay_told_twice_is_the_same_to_the_byte(scms: Path) -> None:
     rows = 600
     once = run_replay(islice(mapped_rows(load_mapping(MAPPING), [scms]), rows), ReplayOptions())
-    again = subprocess.run(
-        [sys.executable, "-c", REPLAY_AGAIN, str(MAPPING), str(scms), str(rows)],
-        env={**os.environ, "PYTHONHASHSEED": "4711"},
-        cwd=MAPPING.parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert again.stdout.strip() == once.summary.digest
+    assert digest_again(MAPPING, scms, rows=rows) == once.summary.digest
