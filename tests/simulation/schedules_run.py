@@ -375,6 +375,6 @@ def outcome(
     if seen is not None:
         seen.update(simulation.weather.seen)
         seen["ticks"] += len(simulation.witness.ticks)
-        for topic in ("decisions", "notifications", "parked"):
+        for topic in ("decisions", "notifications", "parked", "partner-status"):
             seen[topic] += sum(len(v) for v in sequences(simulation.log, topic).values())
     return None

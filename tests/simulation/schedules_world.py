@@ -26,7 +26,12 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @functools.cache
 def _networks() -> tuple[tuple[str, bytes], ...]:
-    variants = (network(), network(joined=False), network(lead_days=5, heartbeats=True))
+    # Partners come and go with the network.
+    variants = (
+        network(subscribed=("ACME", "SUP")),
+        network(joined=False, subscribed=("CARGO", "SUP")),
+        network(lead_days=5, heartbeats=True),
+    )
     return tuple((each.version, networks.encode(each)) for each in variants)
 
 
