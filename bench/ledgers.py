@@ -15,6 +15,7 @@ from bench.ground import WAIT_S, BenchFailed
 from schemas.topics import FACT_TOPICS
 from schemas.units import UtcMillis
 from streams.collection import collect_seldom
+from streams.engine import flow, tasks
 from streams.engine import worker as engine
 from streams.engine.clock import ManualClock
 from streams.engine.control import TICKS
@@ -39,7 +40,9 @@ class Alone(NamedTuple):
 
 def run_ledgers(bootstrap: str, prefix: str, told_at: UtcMillis, tick_ms: int, facts: int) -> Alone:
     """Takes in the facts that lie on the topics, from the first tick on. In a fresh process."""
-    engine.INPUT_TOPICS, engine.LAST_STAGE = INPUTS, LAST  # type: ignore[attr-defined]
+    engine.INPUT_TOPICS = INPUTS  # type: ignore[attr-defined]
+    for module in (flow, tasks, engine):
+        module.LAST_STAGE = LAST  # type: ignore[attr-defined]
     collect_seldom()
     log = KafkaLog(KafkaLogSettings({"bootstrap.servers": bootstrap}, prefix))
     settings = WorkerSettings("ledgers", "ledgers", ticker=TickerSettings(interval_ms=tick_ms))

@@ -4,19 +4,29 @@ Faust 0.15 reads uncommitted records unless its exactly-once mode is on, which h
 own: an agent would deliver what an aborted transaction decided. Nothing in its settings changes
 that, so the consumer that it made is changed before it starts. It also gets the range assignor:
 `notifications` and `receipts` have equal partition counts, and one worker must own the same
-partition of both. This file can go when Faust has settings for both.
+partition of both. And it stops in time: aiokafka waits at its end for a rebalance to be over, which
+another's death holds up for that one's session. This file can go when Faust has settings for these.
 """
 
 from __future__ import annotations
 
+import asyncio
+
 import aiokafka
+import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
 from streams.logs import SERVICE_LOGGER
 
+LEAVE_SECONDS = 3.0
+"""Leaving takes milliseconds, unless the group waits for somebody."""
+NOT_LEFT = "delivery_group_not_left"
+
 ISOLATION_ATTRIBUTE = "_isolation_level"
 ASSIGNORS_ATTRIBUTE = "_partition_assignment_strategy"
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class TransportChanged(Exception):
@@ -38,6 +48,13 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
                 raise TransportChanged(f"aiokafka {aiokafka.__version__} has no {name}")
             setattr(consumer, name, value)
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; if it is not to be left in time, its session ends by itself."""
+        try:
+            await asyncio.wait_for(super().on_thread_stop(), LEAVE_SECONDS)
+        except TimeoutError:
+            log.warning(NOT_LEFT, waited_seconds=LEAVE_SECONDS)
 
 
 class ReadCommittedConsumer(driver.Consumer):

@@ -74,6 +74,26 @@ def test_in_the_middle_of_a_backlog_and_a_large_tick_and_another_goes_on(
 
 
 @pytest.mark.timeout(120)
+def test_while_its_group_waits_for_one_that_was_killed(
+    bootstrap: str, unique_name: str, tmp_path: Path
+) -> None:
+    world = KafkaWorld(bootstrap, unique_name)
+    world.publish(network())
+    FileClock.create(tmp_path / "clock", START)
+    dead = WorkerProcess(world, "dead", tmp_path / "clock")
+    with ended(dead):
+        until(lambda: "delivery_restored" in dead.text(), "it delivers", LONG_S)
+        dead.kill()
+    after = WorkerProcess(world, "after", tmp_path / "clock")
+    with ended(after):
+        until(lambda: "listens on" in after.text(), "it is up", LONG_S)
+        # Delivery's group lets it in when the session of the dead one is over, and not before.
+        time.sleep(3.0)
+        timed_stop(after)
+        assert "delivery_group_not_left" in after.text()
+
+
+@pytest.mark.timeout(120)
 def test_in_the_middle_of_a_delivery_that_hangs(
     bootstrap: str, unique_name: str, tmp_path: Path
 ) -> None:
