@@ -9,6 +9,8 @@ KAFKA_VERSION_POM := tests/kafka/pom.xml
 KAFKA_JARS := .build/kafka
 FUZZ_VENV := .build/fuzz-venv
 FUZZ_INPUTS ?= 1000000
+# These start no process and wait for none, so they can run on all cores at once.
+PURE_TESTS := $(addprefix tests/,architecture fuzz property real rules simulation unit)
 PACKAGES := schemas topology alerts streams console
 
 .DEFAULT_GOAL := help
@@ -32,7 +34,8 @@ demo: setup  ## watch slips being caught in a moving, simulated chain
 	$(BIN)/slipwatch demo
 
 test: setup  ## run the tests; those on Apache Kafka need Java 17 and `make kafka`
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(PURE_TESTS)
+	$(BIN)/pytest $(PURE_TESTS:%=--ignore %)
 
 chaos: setup kafka  ## run all that can go wrong, at length, with one summary (an hour or two)
 	$(BIN)/python -m tests.chaos
