@@ -131,6 +131,11 @@ METRICS: tuple[StatusMetric, ...] = (
     ),
     _one("feeds", "Feeds that have spoken or are declared.", lambda s: s.feeds),
     _one("blind_feeds", "Feeds that are blind.", lambda s: len(s.blind_feeds)),
+    _one(
+        "quarantined_feeds",
+        "Those of them that are blind because too many of their records are refused.",
+        lambda s: sum(each.quarantined for each in s.blind_feeds),
+    ),
     _one("dead_letters", "Dead letters that were not sent again.", lambda s: s.dead_letters.count),
     _one("unlinked_numbers", "Numbers that stand for no line yet.", lambda s: s.unlinked.count),
     _one("parked_keys", "Keys whose evaluation failed, at most 100.", lambda s: len(s.parked)),

@@ -167,7 +167,7 @@ def _print_status(reader: Reader, answer: Answer) -> None:
             ("inputs", ", ".join(_inputs(reader, answer))),
             ("open alerts", ", ".join(_counts(answer["open_alerts"]))),
             ("order lines", ", ".join(_counts(answer["order_lines"]))),
-            ("feeds", f"{answer['feeds']}, {len(answer['blind_feeds'])} blind"),
+            ("feeds", _feeds(answer)),
             (
                 "blind",
                 escape("\n".join(f"{f['source']}: {f['text']}" for f in answer["blind_feeds"])),
@@ -180,6 +180,13 @@ def _print_status(reader: Reader, answer: Answer) -> None:
             ("view", escape(answer["view_problem"] or _level(answer))),
         )
     )
+
+
+def _feeds(answer: Answer) -> str:
+    blind = answer["blind_feeds"]
+    quarantined = sum(each["quarantined"] for each in blind)
+    rest = f", {quarantined} of them in quarantine" if quarantined else ""
+    return f"{answer['feeds']}, {len(blind)} blind{rest}"
 
 
 def _tick(reader: Reader, tick: Answer | None) -> str:

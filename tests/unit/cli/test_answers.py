@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 
 from alerts.rules import RULES
 from console import examples, promise_examples, stock_examples
+from console.metrics import write_metrics
+from console.standing import Status
 from streams.cli.root import slipwatch
 from streams.cli.view_client import NEXT_STEPS, NOT_FOUND, NOT_READY
 from streams.exits import Exit
@@ -242,6 +244,20 @@ def test_a_rule_that_there_is_none_of_is_refused_with_those_that_are(view: View)
     assert all(rule.name in result.stderr for rule in RULES)
     ask(view, "alerts", "list", "--rule", RULES[0].name)
     assert view.asked[-1][1]["rule"] == [RULES[0].name]
+
+
+def test_status_says_how_many_of_the_blind_feeds_are_in_quarantine(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "in quarantine" not in ask(view, "status").stdout
+    (feed,) = examples.STATUS["blind_feeds"]
+    blind = [feed, feed | {"source": "lyon-wms", "quarantined": True}]
+    told = examples.STATUS | {"blind_feeds": blind}
+    monkeypatch.setitem(ANSWERS, "/v1/status", told)
+    assert "4, 2 blind, 1 of them in quarantine" in ask(view, "status").stdout
+    measured = write_metrics(Status.model_validate(told)).splitlines()
+    assert "slipwatch_status_blind_feeds 2.0" in measured
+    assert "slipwatch_status_quarantined_feeds 1.0" in measured
 
 
 def test_what_a_tick_waits_for_is_told_only_once_it_has_waited(
