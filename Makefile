@@ -56,7 +56,7 @@ $(FUZZ_VENV)/.installed: tests/fuzz/requirements.lock $(INSTALLED)
 check: setup  ## lint, format, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES) tests/conftest.py tests/architecture tests/chaos \
+	$(BIN)/mypy $(PACKAGES) bench tests/conftest.py tests/architecture tests/chaos \
 	  tests/contract tests/integration tests/kafka tests/simulation
 	$(BIN)/lint-imports
 

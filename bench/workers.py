@@ -259,7 +259,8 @@ def appended_s(place: Place, topic: str) -> list[float]:
         while time.monotonic() < deadline:
             for message in consumer.consume(1_000, 0.5):
                 error = message.error()
-                if error is None and message.offset() < end:
+                offset = message.offset()
+                if error is None and offset is not None and offset < end:
                     moments.append(message.timestamp()[1] / 1_000)
                 elif error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                     return moments
