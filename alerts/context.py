@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from alerts import reasons
+from alerts.chasing import Ask
 from alerts.findings import Blind, Finding, RuleVerdict
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import Policy
@@ -35,8 +36,8 @@ class Judgement(msgspec.Struct, frozen=True, eq=False, dict=True):
     """What is to be known of a line now.
 
     `feeds` are the sources whose blindness would change it; `waits` says that a verdict waits for
-    the word of one, or for facts that hide; `settlement` is how its money stands. At `next_fire_at`
-    it is to be judged anew.
+    the word of one, or for facts that hide; `settlement` is how its money stands, `ask` what its
+    supplier is asked for. At `next_fire_at` it is to be judged anew.
     """
 
     verdicts: tuple[RuleVerdict, ...]
@@ -50,6 +51,7 @@ class Judgement(msgspec.Struct, frozen=True, eq=False, dict=True):
     waits: bool
     view: LineView
     settlement: Settlement | None = None
+    ask: Ask | None = None
 
     @derived
     def expected(self) -> Expectation | None:

@@ -29,6 +29,7 @@ from alerts.findings import AWAITING_FEED, HELD_BACK, Blind, Silence
 from alerts.lines import FeedState, Leg, LineSummary
 from alerts.view import LineView
 from schemas.facts import Family
+from schemas.partner_sources import partner_of
 from schemas.units import UtcMillis
 from topology.model import Feed
 from topology.network import Network
@@ -94,6 +95,14 @@ def supplier_feeds(network: Network, line: LineSummary, family: Family) -> tuple
         or network.feeds_for(family, None, line.ship_from)
         or network.feeds_for(family, line.buyer, line.ship_to)
     )
+
+
+def tells_for(source: str | None, party: str, network: Network) -> bool:
+    """Whether the source is a feed that tells for the party, or the party's own door."""
+    if source is not None and partner_of(source) == party:
+        return True
+    feed = network.feed(source)
+    return feed is not None and feed.party == party
 
 
 def blind(view: LineView, sources: Iterable[str]) -> Blind | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alerts.cause import cause_of
+from alerts.chasing import accounted, is_pursued, pursue
 from alerts.context import Judgement, LineContext
 from alerts.evidence import blind
 from alerts.findings import (
@@ -26,7 +27,7 @@ from alerts.findings import (
     Silence,
 )
 from alerts.lines import FeedState, LineSummary
-from alerts.plain_verdicts import PLAIN_VERDICTS
+from alerts.plain_verdicts import PLAIN_VERDICTS, silence_of
 from alerts.policy import Policy, Scope
 from alerts.rhythm import blind_at, rhythm_of
 from alerts.rules import (
@@ -66,9 +67,14 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
         verdicts, waits = _ENDED, False
     else:
         verdicts, waits = _verdicts(view, scope, previous, ctx.complete)
+    limit_ms = settings[UNCONFIRMED.name].limits["limit_hours"].value * HOUR_MS
+    ask = None
+    if scope.chases or is_pursued(previous):
+        pursuit = pursue(view, scope.chases, limit_ms, previous, ctx.complete)
+        verdicts = (*accounted(verdicts, pursuit.asks), *pursuit.verdicts)
+        ask, waits = pursuit.ask, waits or pursuit.waits
     findings = tuple([each.finding for each in verdicts if each.finding is not None])
-    limit_hours = settings[UNCONFIRMED.name].limits["limit_hours"].value
-    step = next_step_of(view, limit_hours * HOUR_MS)
+    step = next_step_of(view, limit_ms)
     blind_feed = None if step is None else blind(view, step.feeds)
     standing, turns_at = standing_of(view, findings, blind_feed)
     now = ctx.now
@@ -91,6 +97,7 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
         waits,
         view,
         settlement_of(view),
+        ask,
     )
 
 
@@ -131,18 +138,6 @@ def _verdicts(
         else:
             verdicts.append(sightless(name, answer))
     return tuple(verdicts), waits
-
-
-def silence_of(rule: str, answer: Silence) -> RuleVerdict:
-    """The verdict of a rule that does not fire."""
-    threshold, at = answer.threshold, answer.next_fire_at
-    if threshold is not None:
-        return RuleVerdict(
-            rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source, at
-        )
-    if answer.value is None and answer.reason != HELD_BACK:
-        return PLAIN_VERDICTS[rule, answer.reason]
-    return RuleVerdict(rule, Outcome.SILENT, answer.reason, answer.value, None, "", at, answer.feed)
 
 
 def sightless(rule: str, answer: Blind) -> RuleVerdict:

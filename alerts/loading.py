@@ -10,12 +10,14 @@ from pathlib import Path
 from alerts.document import Problems, Section, Unreadable, parsed
 from alerts.notices import unrouted
 from alerts.policy import Policy, build, complete
-from alerts.rules import RULES, Parameter, Rule
+from alerts.rules import RULES, UNCONFIRMED, Parameter, Rule
 from alerts.terms import (
     AUDIENCES,
     DEFAULT_QUARANTINE,
     FORMAT,
     OPERATIONS,
+    Chase,
+    Chasing,
     Document,
     LearnedFeeds,
     Materiality,
@@ -34,6 +36,7 @@ from topology.problems import Problem, quoted, suggestion
 DAYS_MAX = 3650
 HOURS_MAX = 24 * 366
 RECORDS_MAX = 1_000_000
+ASKED_MAX = 10
 MINUTES_MAX = 60 * 24 * 30
 VALUE_MAX = 10**15
 _PLACES = ("account", "region", "site", "supplier")
@@ -95,6 +98,7 @@ def _document(root: Section) -> Document:
         feeds.close()
     learned = _learned(root.section("learned_feeds"))
     quarantine = _quarantine(root.section("quarantine"))
+    chasing = _chasing(root.section("chasing"))
     shadow = root.flag("shadow") or False
     root.close()
     return Document(
@@ -111,6 +115,7 @@ def _document(root: Section) -> Document:
         shadow=shadow,
         learned_feeds=learned,
         quarantine=quarantine,
+        chasing=chasing,
     )
 
 
@@ -181,17 +186,20 @@ def _overrides(root: Section) -> Iterator[Override]:
         reason = row.text("reason", required=True)
         rules = row.section("rules")
         settings = () if rules is None else tuple(_rules(rules))
-        if not settings:
-            row.refuse("rules", "nothing", "the rules that are set otherwise here")
+        chasing = _chasing(row.section("chasing"))
+        chased = [name for name in Chasing.__struct_fields__ if getattr(chasing, name) != Chase()]
+        if not settings and not chased:
+            row.refuse("rules", "nothing", "the rules, or the chasing, that are set otherwise here")
         row.close()
-        for each in settings:
-            key = (*places.values(), each.rule)
+        set_here = [("rules", f"the rule {each.rule}") for each in settings]
+        for name, what in (*set_here, *(("chasing", f"the chase {each}") for each in chased)):
+            key = (*places.values(), what)
             if key in seen:
-                found = f"the rule {each.rule} a second time for one place"
-                row.refuse("rules", found, f"it once, as in {seen[key]}")
+                found = f"{what} a second time for one place"
+                row.refuse(name, found, f"it once, as in {seen[key]}")
             seen.setdefault(key, row.path)
         if until is not None:
-            yield Override(**places, until=until, reason=reason, rules=settings)
+            yield Override(**places, until=until, reason=reason, rules=settings, chasing=chasing)
 
 
 def _values(root: Section) -> Iterator[ValueSeverity]:
@@ -282,6 +290,29 @@ def _quarantine(section: Section | None) -> Quarantine:
     )
 
 
+def _chasing(section: Section | None) -> Chasing:
+    if section is None:
+        return Chasing()
+    chasing = Chasing(
+        confirmation=_chase(section.section("confirmation"), "after_hours"),
+        promise=_chase(section.section("promise"), "before_hours"),
+    )
+    section.close()
+    return chasing
+
+
+def _chase(section: Section | None, hours_name: str) -> Chase:
+    if section is None:
+        return Chase()
+    chase = Chase(
+        hours=section.integer(hours_name, 0, HOURS_MAX, "hours"),
+        repeat_hours=section.integer("repeat_hours", 1, HOURS_MAX, "hours"),
+        times_max=section.integer("times_max", 1, ASKED_MAX, "times"),
+    )
+    section.close()
+    return chase
+
+
 def _warnings(name: str, policy: Policy) -> Iterator[Problem]:
     recipients = policy.document.recipients
     if not any(each.audience == OPERATIONS for each in recipients):
@@ -291,6 +322,12 @@ def _warnings(name: str, policy: Policy) -> Iterator[Problem]:
     off = [each.rule for each in policy.document.rules if each.enabled is False]
     if len(off) == len(RULES):
         yield Problem(name, 0, "rules", "every rule turned off", "rules that say something")
+    after_hours = policy.document.chasing.confirmation.hours or 0
+    limit = policy.everywhere.settings[UNCONFIRMED.name].limits["limit_hours"]
+    if after_hours >= limit.value:
+        field = "chasing.confirmation.after_hours"
+        expected = f"less than rules.unconfirmed.limit_hours, {limit.value}: ask before people hear"
+        yield Problem(name, 0, field, str(after_hours), expected)
 
 
 def network_warnings(name: str, policy: Policy, network: Network) -> tuple[Problem, ...]:

@@ -26,10 +26,11 @@ from alerts.findings import (
     Silence,
 )
 from alerts.flows import Goods
-from alerts.judgement import firing, sightless, silence_of, value_at_risk
+from alerts.judgement import firing, sightless, value_at_risk
 from alerts.lines import LineSummary
 from alerts.node_context import NodeContext, lay_over
 from alerts.node_view import NodeView
+from alerts.plain_verdicts import silence_of
 from alerts.policy import Scope
 from alerts.projection import Hit
 from alerts.rules import (

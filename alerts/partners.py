@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, assert_never
 
 from alerts.context import Judgement
-from alerts.evidence import Step, blind, telling
+from alerts.evidence import Step, blind, telling, tells_for
 from alerts.lines import Happened, Leg, LineSummary, Told
 from alerts.rules import (
     EXPECTED_AFTER_PROMISE,
@@ -31,7 +31,6 @@ from schemas.partner_records import (
     PartnerStanding,
     PartnerStatus,
 )
-from schemas.partner_sources import partner_of
 from schemas.records import Progress, Standing
 from schemas.units import Quantity, UtcMillis, calendar_date, decimal, instant
 from topology.network import Network
@@ -98,12 +97,15 @@ def _as_supplier(judgement: Judgement, party: str) -> dict[str, Any]:
         delivered = sum([leg.delivered_quantity or 0 for leg in legs])
     seen |= _shipping(legs, shipped, delivered, line.is_delivered)
     told = line.last_confirmed
-    if told is not None and (line.one_supplier or _is_of(told.source, party, network)):
+    if told is not None and (line.one_supplier or tells_for(told.source, party, network)):
         seen |= _dates("promised", told)
         seen["confirmed"] = _amount(line.confirmed)
     expected = judgement.expected
-    if expected is not None and (line.one_supplier or _is_of(expected.source, party, network)):
+    if expected is not None and (line.one_supplier or tells_for(expected.source, party, network)):
         seen["expected_at"] = instant(expected.at)
+    ask = judgement.ask
+    if ask is not None:
+        seen |= {"awaits": ask.awaits, "awaits_by": instant(ask.by), "asked": ask.asked}
     return seen
 
 
@@ -161,7 +163,7 @@ def _visible(leg: Leg, party: str, network: Network) -> Leg:
         return leg
 
     def own(news: Happened | None) -> Happened | None:
-        return news if news is not None and _is_of(news.source, party, network) else None
+        return news if news is not None and tells_for(news.source, party, network) else None
 
     packed, delivered, eta = own(leg.packed_news), own(leg.delivered), leg.eta
     return Leg(
@@ -170,7 +172,7 @@ def _visible(leg: Leg, party: str, network: Network) -> Leg:
         packed=None if packed is None else leg.packed,
         departed=own(leg.departed),
         arrived=own(leg.arrived),
-        eta=eta if eta is not None and _is_of(eta.source, party, network) else None,
+        eta=eta if eta is not None and tells_for(eta.source, party, network) else None,
         exception=own(leg.exception),
         delivered=delivered,
         delivered_quantity=None if delivered is None else leg.delivered_quantity,
@@ -263,17 +265,9 @@ def _end(progress: Progress) -> PartnerReason:
 
 def _shipped_by(leg: Leg, party: str, network: Network) -> bool:
     packed = leg.packed_news
-    if packed is not None and _is_of(packed.source, party, network):
+    if packed is not None and tells_for(packed.source, party, network):
         return True
     return leg.shipment.partition("/")[0] == party
-
-
-def _is_of(source: str | None, party: str, network: Network) -> bool:
-    """Whether the source is a feed that tells for the party, or the party's own door."""
-    if source is not None and partner_of(source) == party:
-        return True
-    feed = network.feed(source)
-    return feed is not None and feed.party == party
 
 
 def _number(reference: str | None, issuer: str) -> str | None:

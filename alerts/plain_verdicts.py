@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 from zlib import crc32
 
-from alerts.findings import ENDED, RuleVerdict
+from alerts.chases import ChaseKind, ChaseReason
+from alerts.findings import ENDED, HELD_BACK, RuleVerdict, Silence
 from alerts.rules import RULES
 from schemas.records import Outcome
 
@@ -24,14 +25,17 @@ def number_of(rule: str, reason: str) -> int:
     return crc32(f"{rule}:{reason}".encode())
 
 
+_REASONS: Final = (
+    *((rule.name, (*rule.says, ENDED)) for rule in RULES),
+    *((kind.value, tuple([reason.value for reason in ChaseReason])) for kind in ChaseKind),
+)
+
 PLAIN_VERDICTS: Final[dict[tuple[str, str], RuleVerdict]] = {
-    (rule.name, reason): RuleVerdict(
-        rule.name, Outcome.SILENT, reason, number=number_of(rule.name, reason)
-    )
-    for rule in RULES
-    for reason in (*rule.says, ENDED)
+    (name, reason): RuleVerdict(name, Outcome.SILENT, reason, number=number_of(name, reason))
+    for name, reasons in _REASONS
+    for reason in reasons
 }
-"""By rule and reason."""
+"""By rule, or kind of chase, and reason."""
 
 _BY_NUMBER: Final = {each.number: each for each in PLAIN_VERDICTS.values()}
 _BY_WORDS: Final = {
@@ -60,3 +64,15 @@ def restored(verdicts: Iterable[StoredVerdict]) -> tuple[RuleVerdict, ...]:
 def recognised(verdicts: Iterable[StoredVerdict]) -> tuple[RuleVerdict, ...]:
     """The verdicts of state from before they had numbers, when all were kept whole."""
     return tuple([_BY_WORDS.get(each, each) for each in restored(verdicts)])
+
+
+def silence_of(rule: str, answer: Silence) -> RuleVerdict:
+    """The verdict of a rule that does not fire."""
+    threshold, at = answer.threshold, answer.next_fire_at
+    if threshold is not None:
+        return RuleVerdict(
+            rule, Outcome.SILENT, answer.reason, answer.value, threshold.value, threshold.source, at
+        )
+    if answer.value is None and answer.reason != HELD_BACK:
+        return PLAIN_VERDICTS[rule, answer.reason]
+    return RuleVerdict(rule, Outcome.SILENT, answer.reason, answer.value, None, "", at, answer.feed)

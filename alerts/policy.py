@@ -20,12 +20,15 @@ from typing import Final
 
 import msgspec
 
+from alerts.chases import ChaseSettings, laid_over, resolve
 from alerts.findings import DISABLED, RuleVerdict, Threshold
 from alerts.rules import LINE_RULES, RULES, Rule, Settings
 from alerts.terms import (
     DEFAULT_QUARANTINE,
     FORMAT,
+    NEVER_ASKED,
     OPERATIONS,
+    Chasing,
     Document,
     Materiality,
     Override,
@@ -51,12 +54,14 @@ class PolicyFormatError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """The settings of all rules where one line is, from `since` to `until` (excluded): between the
-    ends of two overrides that fit there. None where there is no such end."""
+    """The settings of all rules, and the chases that are on, where one line is, from `since` to
+    `until` (excluded): between the ends of two overrides that fit there. None where there is no
+    such end."""
 
     settings: Mapping[str, Settings]
     until: UtcMillis | None = None
     since: UtcMillis | None = None
+    chases: tuple[ChaseSettings, ...] = ()
 
     @cached_property
     def plan(self) -> tuple[tuple[Rule[LineView], Settings, RuleVerdict | None], ...]:
@@ -193,7 +198,7 @@ class Policy:
         """The settings where no override counts."""
         given = {each.rule: each for each in self.document.rules}
         settings = {rule.name: _resolve(rule, (given.get(rule.name), "")) for rule in RULES}
-        return Scope(settings)
+        return Scope(settings, chases=resolve((self.document.chasing, "")))
 
     def scope(
         self,
@@ -262,7 +267,10 @@ class Policy:
             for rule in RULES
         }
         until = min((override.ends_at for _, override in fitting), default=None)
-        return Scope(settings, until, since)
+        chases = resolve(
+            (self.document.chasing, ""), *((each.chasing, each.says) for _, each in fitting)
+        )
+        return Scope(settings, until, since, chases)
 
 
 class _Head(msgspec.Struct):
@@ -303,7 +311,8 @@ def _resolve(rule: Rule[object], *layers: tuple[RuleSettings | None, str]) -> Se
 
 
 def complete(document: Document) -> Document:
-    """The document with every setting of every rule written out, in the order of the rules."""
+    """The document with every setting of every rule and chase written out, in the order of the
+    rules."""
     given = {each.rule: each for each in document.rules}
     settings = [(rule, _resolve(rule, (given.get(rule.name), ""))) for rule in RULES]
     rules = tuple(
@@ -316,9 +325,14 @@ def complete(document: Document) -> Document:
         )
         for rule, each in settings
     )
+    chasing = document.chasing
     return msgspec.structs.replace(
         document,
         rules=rules,
+        chasing=Chasing(
+            confirmation=laid_over(NEVER_ASKED, chasing.confirmation),
+            promise=laid_over(NEVER_ASKED, chasing.promise),
+        ),
         recipients=tuple(sorted(document.recipients, key=lambda each: each.id)),
         severity_by_value=tuple(
             sorted(document.severity_by_value, key=lambda each: (each.currency, each.value_minor))

@@ -12,8 +12,8 @@ from typing import assert_never
 import msgspec
 
 from alerts.findings import DISABLED, Blind, CauseKind, Finding, Fires, RuleVerdict, Silence
-from alerts.judgement import firing, sightless, silence_of
-from alerts.plain_verdicts import PLAIN_VERDICTS
+from alerts.judgement import firing, sightless
+from alerts.plain_verdicts import PLAIN_VERDICTS, silence_of
 from alerts.policy import Policy
 from alerts.prices import Price, PriceList, PriceView, views
 from alerts.rules import PRICE_ACROSS_SITES, Settings

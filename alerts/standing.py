@@ -120,11 +120,7 @@ def next_step_of(view: LineView, confirm_limit_ms: int) -> NextStep | None:
         return NextStep(Step.CONFIRM, by, telling(view, Step.CONFIRM))
     part = view.waiting
     if part is not None:
-        lane = view.lane_of(part.leg)
-        by = part.due_at
-        if lane is not None:
-            by = view.network.latest_departure(lane, part.due_at, view.quantile) or by
-        return NextStep(Step.SHIP, by, telling(view, Step.SHIP, part.leg))
+        return NextStep(Step.SHIP, view.leaves_by(part), telling(view, Step.SHIP, part.leg))
     if not view.moving:
         return NextStep(Step.SHIP, None, telling(view, Step.SHIP))
     due_at = min((each.due_at for each, _ in view.open_parts), default=None)

@@ -31,8 +31,30 @@ class RuleSettings(Entity, frozen=True, kw_only=True):
     limits: tuple[tuple[str, int], ...] = ()
 
 
+class Chase(Entity, frozen=True, kw_only=True):
+    """When a supplier is asked for something: `hours` after or before the moment that counts, then
+    every `repeat_hours`, `times_max` times in all. 0 hours: never. None leaves it as it is."""
+
+    hours: int | None = None
+    repeat_hours: int | None = None
+    times_max: int | None = None
+
+
+NEVER_ASKED = Chase(hours=0, repeat_hours=24, times_max=3)
+"""Where a policy says nothing of a chase; what it leaves out of one is as here."""
+
+
+class Chasing(Entity, frozen=True, kw_only=True):
+    """What suppliers are asked for: to confirm a line, counted from when it was placed; to ship it
+    or give a new date, counted back from when it must leave to keep the promise."""
+
+    confirmation: Chase = Chase()
+    promise: Chase = Chase()
+
+
 class Override(Entity, frozen=True, kw_only=True):
-    """A local exception: other settings for rules where all given names fit, until a day."""
+    """A local exception: other settings for rules, and other chasing, where all given names fit,
+    until a day."""
 
     account: str = ""
     region: str = ""
@@ -41,6 +63,7 @@ class Override(Entity, frozen=True, kw_only=True):
     until: Day
     reason: str
     rules: tuple[RuleSettings, ...]
+    chasing: Chasing = Chasing()
 
     @property
     def ends_at(self) -> UtcMillis:
@@ -143,3 +166,4 @@ class Document(Entity, frozen=True, kw_only=True):
     shadow: bool = False
     learned_feeds: LearnedFeeds = LearnedFeeds()
     quarantine: Quarantine = Quarantine()
+    chasing: Chasing = Chasing()

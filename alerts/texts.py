@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from alerts.amounts import amount_text, money_text
+from alerts.chases import ASKED_FIGURES, ASKED_SAYS, AWAITS, CHASE_SAYS, ChaseReason
 from alerts.findings import (
     AWAITING_FEED,
     BLIND_FEED,
@@ -141,7 +142,10 @@ class _Known(dict[str, str]):
 def finding_text(finding: Finding) -> str:
     """What is wrong, in one sentence with its figures."""
     rule: Rule[object] = RULE_BY_NAME[finding.rule]
-    return filled(rule.says[finding.reason], finding.figures)
+    says = rule.says[finding.reason]
+    if any(name in ASKED_FIGURES for name, _ in finding.figures):
+        says = f"{says} {ASKED_SAYS}"
+    return filled(says, finding.figures)
 
 
 def consequence(finding: Finding) -> Consequence:
@@ -165,6 +169,8 @@ def verdict_record(
     verdict: RuleVerdict, policy_version: str, item_unit: str | None = None
 ) -> Verdict:
     """The verdict with its text, value and threshold as people read them."""
+    if verdict.rule in AWAITS:
+        return _chase_record(verdict, policy_version)
     rule: Rule[object] = RULE_BY_NAME[verdict.rule]
     finding = verdict.finding
     value = _value(verdict, rule, item_unit)
@@ -191,6 +197,27 @@ def verdict_record(
         next_fire_at=instant_or_none(verdict.next_fire_at),
         severity=None if finding is None else finding.severity,
         alert_id=None if finding is None else alert_id_of(finding.key),
+    )
+
+
+def _chase_record(verdict: RuleVerdict, policy_version: str) -> Verdict:
+    """What was decided of asking a supplier. Its value is how often it was asked, its threshold how
+    often it is at most; of one that waits for a source, up to when that must have told all."""
+    value, threshold = verdict.value, verdict.threshold
+    is_asked = verdict.reason == ChaseReason.ASKED
+    said = str(value) if is_asked else moment(value) if value is not None else None
+    most = None if threshold is None else str(threshold)
+    template = CHASE_SAYS.get(verdict.reason) or _COMMON_SAYS[verdict.reason]
+    words = {"value": said or UNKNOWN, "threshold": most or UNKNOWN, "feed": verdict.feed}
+    return Verdict(
+        rule=verdict.rule,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        text=template.format_map(words),
+        value=said,
+        threshold=most,
+        threshold_source=_source(verdict, policy_version),
+        next_fire_at=instant_or_none(verdict.next_fire_at),
     )
 
 

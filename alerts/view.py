@@ -208,6 +208,14 @@ class LineView(msgspec.Struct, frozen=True, eq=False, dict=True):
         """The date at the ship-to at that moment: the calendar that days late are counted in."""
         return self.network.local_day(self.line.ship_to, at)
 
+    def leaves_by(self, part: Part) -> UtcMillis:
+        """When a waiting part must leave to keep its promise: with the last departure of its lane
+        that does, or, where no lane is known, when it falls due."""
+        lane = self.lane_of(part.leg)
+        if lane is None:
+            return part.due_at
+        return self.network.latest_departure(lane, part.due_at, self.quantile) or part.due_at
+
     def lane_of(self, leg: Leg | None) -> Lane | None:
         """The lane from where the line ships to where it is wanted, as the leg would take it."""
         line = self.line

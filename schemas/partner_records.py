@@ -64,6 +64,14 @@ class PartnerReason(enum.StrEnum):
     NOT_KNOWN = "not_known"
 
 
+class PartnerAwaits(enum.StrEnum):
+    """What the reader, which is the supplier of the line, is asked for: to confirm all that is
+    ordered, or to ship it or give a new date."""
+
+    CONFIRMATION = "confirmation"
+    NEW_DATE = "new_date"
+
+
 class PartnerShipment(Record, frozen=True, kw_only=True):
     """A shipment of the line, as its carrier sees it: the numbers it goes by, without the name of
     who issued them, and what was told of it. `expected` is the last ETA, a date or a moment."""
@@ -87,6 +95,10 @@ class PartnerStatus(Record, frozen=True, kw_only=True):
     name of the party that issued it. Dates fall due at the place of receipt; of `_on` and `_at`
     there is at most one. Quantities are in `unit`. `shipped_at` is the first departure,
     `delivered_at` the delivery that completed the line.
+
+    `awaits` is absent where nothing is asked of the reader; it goes when the answer has come.
+    `awaits_by` is the moment by which the answer is wanted, and may have passed; `asked` says which
+    time of asking this is, from 1 on.
     """
 
     roles: tuple[PartnerRole, ...]
@@ -110,6 +122,9 @@ class PartnerStatus(Record, frozen=True, kw_only=True):
     shipped_at: dt.datetime | None = None
     delivered_at: dt.datetime | None = None
     shipments: tuple[PartnerShipment, ...] = ()
+    awaits: PartnerAwaits | None = None
+    awaits_by: dt.datetime | None = None
+    asked: int | None = None
 
 
 def partner_key(party: str, line_id: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.facts import Fact, Family, OrderFact, PaymentFact, ShipmentFact
-from schemas.units import DAY_MS, QUANTITY_ONE, UtcMillis
+from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
 from tests.scenario import START
 from topology.model import Account, Document, Feed, Item, Party, PartyKind, Site, SiteKind
 from topology.network import Network, build
@@ -30,6 +30,8 @@ FIRST_DAY = (dt.date(2031, 1, 1) - dt.date(1970, 1, 1)).days
 STEP_MS = 7 * 60_000 + 37
 """Between two facts: no two moments are the same."""
 TOLD_AFTER_MS = 13_577
+CONFIRM_MS = 48 * HOUR_MS
+"""How long the policy lets a line be without confirmation."""
 
 
 @dataclass
@@ -85,14 +87,15 @@ class Leg:
 
 @dataclass
 class Line:
-    """A line as those know it who tell of it. `deals` are its buyer and whoever was its supplier,
-    `touches` these and whoever carried some of it."""
+    """A line as those know it who tell of it. `suppliers` are whoever was its supplier, `deals`
+    these and its buyer, `touches` these and whoever carried some of it."""
 
     order_ref: str
     number: str
     unit: str
     buyer: str
     supplier: str
+    suppliers: set[str]
     deals: set[str]
     touches: set[str]
     legs: list[Leg] = field(default_factory=list)
@@ -157,11 +160,14 @@ class World:
     def place(self, buyer: int, supplier: int, site: int) -> Fact:
         """A buyer orders from a supplier."""
         make, b, s = self.canaries, self.parties[buyer], self.parties[supplier]
-        deals, touches = {b, s}, {b, s}
+        suppliers, deals, touches = {s}, {b, s}, {b, s}
         number, line_number = make.text(deals, "ORD"), make.text(deals, "LIN")
-        line = Line(f"{b}/{number}", line_number, make.text(touches), b, s, deals, touches)
+        line = Line(
+            f"{b}/{number}", line_number, make.text(touches), b, s, suppliers, deals, touches
+        )
         self.lines.append(line)
         event, source, at, told_at = self._head(b)
+        make.moment(at + CONFIRM_MS, suppliers)
         return OrderFact(
             event, source, "placed", at, told_at, order_ref=line.order_ref, line=line.number,
             buyer=b, supplier=s, item=make.text(deals, "ITM"), ship_from=self.sites[site],
@@ -196,6 +202,7 @@ class World:
     def source_anew(self, line: Line, supplier: int, site: int) -> Fact:
         """The buyer gives the line to another supplier, who may ship from elsewhere."""
         line.supplier = self.parties[supplier]
+        line.suppliers.add(line.supplier)
         line.deals.add(line.supplier)
         line.touches.add(line.supplier)
         return self._order(

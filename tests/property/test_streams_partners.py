@@ -10,6 +10,8 @@ from collections import Counter
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from alerts.policy import DEFAULT, build, complete
+from alerts.terms import Chase, Chasing, Document
 from schemas.facts import Fact
 from schemas.topics import partner_topic
 from schemas.units import DAY_MS
@@ -28,7 +30,8 @@ FIELDS = {
     "supplier": {
         "standing", "reason", "order", "line", "supplier_order", "item", "unit", "ordered",
         "confirmed", "cancelled", "requested_on", "requested_at", "promised_on", "promised_at",
-        "expected_at", "shipped", "shipped_at", "delivered", "delivered_at",
+        "expected_at", "shipped", "shipped_at", "delivered", "delivered_at", "awaits",
+        "awaits_by", "asked",
     },
     "carrier": {
         "reason", "unit", "shipped", "shipped_at", "delivered", "delivered_at", "shipments",
@@ -37,6 +40,14 @@ FIELDS = {
 """Who sees which field, as the table of docs/partners.md says."""
 
 EXAMPLES, LINES_MAX = 60, 4
+ASKING = build(
+    complete(
+        Document(
+            chasing=Chasing(confirmation=Chase(hours=1), promise=Chase(hours=240, times_max=2))
+        )
+    )
+)
+"""Suppliers are asked early, so that many of the lines have a time for it."""
 DEEDS = (
     *("confirm", "confirm", "pack", "pack", "move", "move", "eta", "deliver"),
     *("change", "source_anew", "hand_over", "exception", "invoice"),
@@ -92,6 +103,9 @@ def scan(engine: LocalEngine, world: World, tally: Counter[str]) -> None:
                 said = json.loads(value)
                 allowed = set[str]().union(*(FIELDS[role] for role in said["roles"]))
                 assert said.keys() - {"roles"} <= allowed, text
+                if "awaits" in said:
+                    assert {"awaits_by", "asked"} <= said.keys()
+                    tally.update([f"asked for {said['awaits']}"])
                 tally.update(fields=len(said), **{f"as {role}": 1 for role in said["roles"]})
         assert list(repeats(engine.log, party)) == []
 
@@ -107,7 +121,7 @@ def test_no_party_finds_what_is_not_its_own() -> None:
         def network() -> Network:
             return world.network(chance.sample(range(PARTY_COUNT), chance.randint(2, PARTY_COUNT)))
 
-        engine = LocalEngine(network())
+        engine = LocalEngine(network(), policy=chance.choice((ASKING, DEFAULT)))
         relay = relay_of(engine)
         for _ in range(chance.randint(1, 5)):
             for _ in range(chance.randint(1, 12)):
@@ -132,7 +146,19 @@ def test_no_party_finds_what_is_not_its_own() -> None:
     holds()
     sys.stdout.write(f"{dict(sorted(tally.items()))}\n")
     # Whoever looks in vain proves nothing: each kind of value was found by somebody.
-    for kind in ("ORD", "LIN", "ITM", "SUP", "SHI", "CON", "as buyer", "as supplier", "as carrier"):
+    for kind in (
+        "ORD",
+        "LIN",
+        "ITM",
+        "SUP",
+        "SHI",
+        "CON",
+        "as buyer",
+        "as supplier",
+        "as carrier",
+        "asked for confirmation",
+        "asked for new_date",
+    ):
         assert tally[kind] > 0, f"no {kind} was ever seen"
     for kind in ("PTY", "FED", "SIT", "NAM", "EVT"):
         assert tally[kind] == 0

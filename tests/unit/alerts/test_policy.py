@@ -277,3 +277,69 @@ def test_a_policy_in_shadow_mode_is_refused_by_releases_that_would_tell_people()
     assert (shadow.is_shadow, shadow.document.format) == (True, 2)
     assert (told.is_shadow, told.document.format) == (False, 1)
     assert Policy.from_bytes(shadow.to_bytes()).is_shadow
+
+
+CHASING = """\
+chasing:
+  confirmation: {after_hours: 24, times_max: 2}
+  promise: {before_hours: 48, repeat_hours: 12}
+"""
+
+
+def test_what_chasing_leaves_out_is_as_the_page_says() -> None:
+    assert DEFAULT.everywhere.chases == ()
+    confirmation, promise = policy(CHASING).everywhere.chases
+    assert (confirmation.hours, confirmation.repeat_hours, confirmation.times_max) == (24, 24, 2)
+    assert (promise.hours, promise.repeat_hours, promise.times_max) == (48, 12, 3)
+    assert promise.source == "policy: chasing.promise"
+
+
+def test_an_override_changes_of_a_chase_what_it_gives() -> None:
+    by = policy(
+        f"{CHASING}"
+        "overrides:\n"
+        "  - {supplier: VOLTA, until: 2026-03-31, reason: slow, "
+        "chasing: {confirmation: {after_hours: 6}}}\n"
+        "  - {site: OSLO, until: 2026-03-31, reason: quiet, "
+        "chasing: {promise: {before_hours: 0}}}\n"
+    )
+    (confirmation,) = scope(by).chases
+    assert (confirmation.hours, confirmation.times_max) == (6, 2)
+    assert confirmation.source == (
+        "policy: chasing.confirmation, override for supplier VOLTA until 2026-03-31"
+    )
+    assert [each.hours for each in scope(by, NOW + 31 * DAY_MS).chases] == [24, 48]
+    assert Policy.from_bytes(by.to_bytes()).document == by.document
+
+
+def test_a_policy_of_a_release_that_knew_no_chasing_asks_nobody() -> None:
+    older = msgspec.json.decode(policy(CHASING).to_bytes())
+    del older["chasing"]
+    assert Policy.from_bytes(msgspec.json.encode(older)).everywhere.chases == ()
+
+
+def test_faults_of_chasing_name_their_place() -> None:
+    texts = errors(
+        "chasing:\n"
+        "  confirmation: {before_hours: 3, repeat_hours: 0}\n"
+        "  promise: {before_hours: soon, times_max: 11}\n"
+        "overrides:\n"
+        "  - {site: OSLO, until: 2026-03-31, reason: x, chasing: {promise: {times_max: 1}}}\n"
+        "  - {site: OSLO, until: 2026-03-31, reason: y, chasing: {promise: {times_max: 2}}}\n"
+        "  - {site: LYON, until: 2026-03-31, reason: z, chasing: {promise: {}}}\n"
+    )
+    assert [each.split(": found")[0] for each in texts] == [
+        "policy.yaml:2: chasing.confirmation.before_hours",
+        "policy.yaml:2: chasing.confirmation.repeat_hours",
+        "policy.yaml:3: chasing.promise.before_hours",
+        "policy.yaml:3: chasing.promise.times_max",
+        "policy.yaml:6: overrides[2].chasing",
+        "policy.yaml:7: overrides[3].rules",
+    ]
+    assert "a whole number of times from 1 to 10" in texts[3]
+
+
+def test_asking_only_once_people_have_heard_is_warned_of() -> None:
+    result = read_policy("policy.yaml", b"chasing: {confirmation: {after_hours: 48}}\n")
+    (warning,) = result.warnings
+    assert str(warning).startswith("policy.yaml: chasing.confirmation.after_hours")
