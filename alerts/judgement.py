@@ -199,14 +199,16 @@ def value_at_risk(
 ) -> tuple[int | None, str | None]:
     """The value of that quantity of the line (None: all that is wanted), rounded down.
 
-    From the value of the line, which is that of its ordered quantity; else from the value of the
-    item, where the line counts in the item's base unit. (None, None) when neither is known.
+    From the value of the line, which is that of what was ordered when it was told; else from the
+    value of the item, where the line counts in the item's base unit. (None, None) when neither is
+    known.
     """
     amount = line.wanted if quantity is None else quantity
     if line.value_minor is not None and line.currency:
-        if not line.ordered:
+        valued = line.valued_quantity
+        if not valued:
             return line.value_minor, line.currency
-        return line.value_minor * amount // line.ordered, line.currency
+        return line.value_minor * amount // valued, line.currency
     item = network.item(line.item)
     return (None, None) if item is None else item.worth(amount, line.unit)
 

@@ -117,7 +117,8 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `money` is None where nobody told of any; `ties` are numbers that facts tie to this line and
     to others, of which nothing is counted here. `one_supplier` says that nobody named two suppliers
     of it, which nothing stored by an earlier release says. `odd_units` are facts in a unit that is
-    not the line's and not known for its item: their quantities are not counted.
+    not the line's and not known for its item: their quantities are not counted. `valued` is the
+    quantity that stood when the value was told, 0 where none did; None where it is the ordered one.
     """
 
     line_id: str
@@ -160,6 +161,13 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ties: tuple[Tie, ...] = ()
     one_supplier: bool = False
     odd_units: tuple[OddUnit, ...] = ()
+    valued: Quantity | None = None
+
+    @property
+    def valued_quantity(self) -> Quantity:
+        """What `value_minor` is the value of: what was ordered when it was told, which a change of
+        the quantity alone does not change."""
+        return self.ordered if self.valued is None else self.valued
 
     @property
     def parties(self) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """What one item costs one customer, line by line: prices to compare across its sites.
 
 A *price list* holds the prices of one item, in one currency and one unit, over the lines of one
-customer (`Network.customer_of`). A line's price is the one it was agreed at, its value over its
-ordered quantity; without a value what it is invoiced at. Another price on an invoice than the
-agreed one is a matter of `invoiced_price`, and not told twice.
+customer (`Network.customer_of`). A line's price is the one it was agreed at, its value over the
+quantity that was ordered when the value was told; without a value what it is invoiced at. Another
+price on an invoice than the agreed one is a matter of `invoiced_price`, and not told twice.
 
 A price is an amount for a quantity, never divided: prices are compared by cross-multiplication.
 """
@@ -99,8 +99,8 @@ def priced(line: LineSummary, network: Network) -> tuple[PriceList, Price] | Non
 
 def _asked(line: LineSummary) -> tuple[int, Quantity, str] | None:
     """What is asked for how much of it, in which currency."""
-    if line.value_minor and line.ordered and line.currency:
-        return line.value_minor, line.ordered, line.currency
+    if line.value_minor and line.valued_quantity and line.currency:
+        return line.value_minor, line.valued_quantity, line.currency
     money = line.money
     if line.value_minor is not None or money is None or not money.currency:
         return None

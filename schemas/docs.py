@@ -55,7 +55,8 @@ needs.
 - A **quantity** is an exact decimal with at most 6 decimals and a `unit` beside it: `"12.5"` in
   JSON, decimal(18, 6) in Avro. A value is in minor units (cents) with its `currency` beside it.
   What is told of an invoice or an order is shared over its lines, by what they are invoiced for or
-  worth; amounts in different currencies are never added.
+  worth; amounts in different currencies are never added. The value of a line is for what is ordered
+  when it is told: a changed quantity alone changes no price.
 - A **text** is not empty, has no control characters and no space around it; `reason` may have line
   breaks and tabs.
 

@@ -43,7 +43,7 @@ from alerts.rules.shipping import (
 from alerts.rules.stock import BELOW_SAFETY_STOCK, OVERSTOCK, SHORTAGE_PROJECTED
 from alerts.view import LineView
 
-RULES_VERSION = "5"
+RULES_VERSION = "6"
 """Changes when a rule judges differently or one is added, so that every line is judged anew."""
 
 LINE_RULES: tuple[Rule[LineView], ...] = (

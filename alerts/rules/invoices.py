@@ -66,14 +66,16 @@ def invoiced_quantity_differs(view: LineView, settings: Settings) -> Answer:
 def invoiced_price_differs(view: LineView, settings: Settings) -> Answer:
     """An invoice asks for another price than the order agrees on, in either direction.
 
-    The agreed price is the value of the line over its ordered quantity; the invoice's is what it
-    states, else its amount over its quantity. Both are net, in one currency, for one unit. One that
-    is too high no longer counts once so much is credited that what was agreed is left.
+    The agreed price is the value of the line over what was ordered when it was told; the invoice's
+    is what it states, else its amount over its quantity. Both are net, in one currency, for one
+    unit. One that is too high no longer counts once so much is credited that what was agreed is
+    left.
     """
     line, money = view.line, view.line.money
     if money is None or not money.invoices:
         return _NOT_INVOICED
-    if not line.value_minor or not line.ordered or line.currency != money.currency:
+    valued = line.valued_quantity
+    if not line.value_minor or not valued or line.currency != money.currency:
         return _NO_PRICE
     tolerance = settings.limits["tolerance_percent"]
     worst: tuple[int, int, int, int, str] | None = None
@@ -85,8 +87,8 @@ def invoiced_price_differs(view: LineView, settings: Settings) -> Answer:
             asked, quantity = each.price_minor, each.price_per or QUANTITY_ONE
         if not quantity:
             continue
-        # Of so much the order would ask agreed / ordered; compared without dividing.
-        differs = abs(asked * line.ordered - line.value_minor * quantity)
+        # Of so much the order would ask value / valued; compared without dividing.
+        differs = abs(asked * valued - line.value_minor * quantity)
         percent = -(-differs * 100 // (line.value_minor * quantity))
         if worst is None or percent > worst[0]:
             worst = (percent, differs, asked, quantity, each.number)
@@ -96,8 +98,8 @@ def invoiced_price_differs(view: LineView, settings: Settings) -> Answer:
     if differs * 100 <= tolerance.value * line.value_minor * quantity:
         return Silence("agrees" if not differs else "within_tolerance", percent, tolerance)
     invoice = next(each for each in money.invoices if each.number == number)
-    agreed = line.value_minor * quantity // line.ordered
-    whole = line.value_minor * (invoice.quantity or line.ordered) // line.ordered
+    agreed = line.value_minor * quantity // valued
+    whole = line.value_minor * (invoice.quantity or line.ordered) // valued
     left = invoice.asked_minor
     if asked > agreed and left < invoice.invoiced_minor and _is_within(left, whole, tolerance):
         return Silence("credited", percent, tolerance)

@@ -19,9 +19,9 @@ def price_differs_across_sites(view: PriceView, settings: Settings) -> Answer:
 
     Compared with the lowest price for another site of the customer, over lines placed within the
     look-back, in one currency and one unit. The price is the agreed one, the value of a line over
-    its ordered quantity; of a line without a value the invoiced one. The customer is the nearest
-    account of the site or its buyer, or the outermost one above it that names either too. At stake
-    is what the line costs beyond that price.
+    what was ordered when it was told; of a line without a value the invoiced one. The customer is
+    the nearest account of the site or its buyer, or the outermost one above it that names either
+    too. At stake is what the line costs beyond that price.
     """
     price, lowest = view.price, view.lowest
     look_back = settings.limits["look_back_days"]

@@ -53,9 +53,6 @@ def fold(
     totals = totals_of(legs, max(0, terms.ordered - cancelled))
     schedules = _schedules(last) if last else []
     confirmed_news = _news(last[-1]) if last else None
-    rejected = terms.rejected
-    if rejected is not None and last and last[-1].occurred_at > rejected.at:
-        rejected = None
     text = terms.text
     return LineSummary(
         line_id=line_id,
@@ -86,7 +83,7 @@ def fold(
         promise_count=_changes(promises),
         placed=terms.placed,
         confirmed_news=confirmed_news,
-        rejected=rejected,
+        rejected=_rejected(terms.rejected, last),
         cancelled_news=terms.cancelled_news,
         closed=terms.closed,
         legs=legs,
@@ -97,6 +94,7 @@ def fold(
         money=money_of(told.payments, shares, terms.value_minor, text[6]),
         ties=tuple([_tie(line_id, conflict, facts) for conflict in conflicts]),
         one_supplier=terms.one_supplier,
+        valued=terms.valued_apart,
     )
 
 
@@ -144,6 +142,7 @@ class _Terms:
     one_supplier: bool = True
     ordered: Quantity = 0
     value_minor: int | None = None
+    valued: Quantity = 0
     requested: Told | None = None
     placed: Happened | None = None
     rejected: Happened | None = None
@@ -151,6 +150,12 @@ class _Terms:
     cancelled_whole: bool = False
     cancelled_news: Happened | None = None
     closed: Happened | None = None
+
+    @property
+    def valued_apart(self) -> Quantity | None:
+        """What the value is for, where that is not what is ordered."""
+        is_apart = self.value_minor is not None and self.valued != self.ordered
+        return self.valued if is_apart else None
 
     def take(self, fact: OrderFact) -> None:
         """One more fact. A confirmation says nothing of what was ordered beyond what is unsaid."""
@@ -183,6 +188,7 @@ class _Terms:
             self.ordered = fact.quantity
         if fact.value_minor is not None:
             self.value_minor = fact.value_minor
+            self.valued = self.ordered
         if fact.requested_on is not None or fact.requested_at is not None:
             self.requested = Told(
                 fact.requested_on,
@@ -244,6 +250,13 @@ def _confirmed(groups: Sequence[list[OrderFact]]) -> tuple[list[OrderFact], list
         return groups[0], _tellings(groups[0])
     last = max(groups, key=lambda group: canonical(group[-1]), default=[])
     return last, [promise for group in groups for promise in _tellings(group)]
+
+
+def _rejected(rejected: Happened | None, last: Sequence[OrderFact]) -> Happened | None:
+    """The rejection, unless the line was confirmed after it."""
+    if rejected is not None and last and last[-1].occurred_at > rejected.at:
+        return None
+    return rejected
 
 
 def _schedules(group: Sequence[OrderFact]) -> list[Schedule]:

@@ -229,6 +229,7 @@ def line(fields: Mapping[str, Any] | None = None) -> LineSummary:
         value_minor=given.get("value_minor", 1_000_000),
         currency="EUR" if given.get("value_minor", 1) else None,
         ordered=ordered,
+        valued=None if "valued" not in given else amount(given["valued"]),
         confirmed=confirmed,
         delivered=sum(each.delivered_quantity or 0 for each in legs),
         damaged=sum(each.damaged for each in legs),

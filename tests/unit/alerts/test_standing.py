@@ -334,6 +334,7 @@ def test_the_status_says_all_and_survives_the_wire() -> None:
         ({}, 30, (300_000, "EUR")),
         ({"ordered": 3, "value_minor": 100}, 1, (33, "EUR")),
         ({"cancelled": 40}, None, (600_000, "EUR")),
+        ({"ordered": 50, "valued": 100}, None, (500_000, "EUR")),
         ({"value_minor": None}, 4, (1_000, "EUR")),
         ({"value_minor": None, "item": "UNKNOWN"}, 4, (None, None)),
         ({"ordered": 0}, None, (1_000_000, "EUR")),

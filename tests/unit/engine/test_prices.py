@@ -162,6 +162,32 @@ def test_a_changed_price_ends_it_and_a_given_up_line_does() -> None:
     assert alert_state(engine) is AlertState.RESOLVED
 
 
+def test_a_changed_quantity_without_a_value_changes_no_price() -> None:
+    orders = Orders()
+    first = [orders.placed("A", "OSLO", 10_000), orders.placed("B", "BERGEN", 10_000)]
+    more = orders.tell("changed", "A", START + 1, quantity=50 * QUANTITY_ONE, unit="EA")
+    engine = run([(START + HOUR_MS, [*first, more])])
+    assert (dear(engine), verdicts(engine, "ACME/A#10")[-1].reason) == ({}, "agrees")
+    # A value that is told later is for what is ordered then.
+    dearer = orders.tell("changed", "A", START + 2, value_minor=6_000, currency="EUR")
+    engine.send(dearer)
+    engine.tick(START + 2 * HOUR_MS)
+    assert dear(engine) == {"ACME/A#10": 1_000}
+
+
+def test_a_value_for_what_cannot_be_counted_is_no_price() -> None:
+    orders = Orders()
+    facts = [
+        orders.placed("B", "BERGEN", 10_000),
+        orders.tell("placed", "A", START, buyer="ACME", item="BOLT", ship_to="OSLO",
+                    quantity=QUANTITY_ONE, unit="PALLET", value_minor=12_000, currency="EUR",
+                    requested_on=START_DAY + 10),
+        orders.tell("changed", "A", START + 1, quantity=50 * QUANTITY_ONE, unit="EA"),
+    ]  # fmt: skip
+    engine = run([(START + HOUR_MS, facts)])
+    assert (dear(engine), verdicts(engine, "ACME/A#10")) == ({}, [])
+
+
 def alert_state(engine: LocalEngine) -> AlertState | None:
     found = alert(engine)
     return None if found is None else found.state
