@@ -2,21 +2,22 @@
 
 One worker relays, the one that is the ticker. Its producer has a fixed id, so that a new relay
 shuts out the old one. What it has relayed is what lies on the partners' topics: when it begins it
-reads these, then `partner-status`, and writes what differs. So nothing is lost or said twice
-whatever happened, and a topic that is new or was emptied is filled. After that it goes on with what
-comes. An aborted transaction is a new beginning.
+reads these, then `partner-status`, and where something differs reads that a second time and writes
+it. So nothing is lost or said twice whatever happened, and a topic that is new or was emptied is
+filled. After that it goes on with what comes. An aborted transaction is a new beginning.
 
 A line's key on a party's topic is its id for that party: a keyed hash, so that nobody can find out
 by trying which order of whom it is. The key of the hash is made once and lies in `relay-state`.
 
-Memory: an id and a digest for each line of each subscribed party.
+Memory: an id and a digest for each line of each subscribed party, twice while it begins, and
+`RECORDS_MAX` records; never more of what is said of the lines.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -201,8 +202,9 @@ class Relay:
 class _Passing:
     """The relay while it is this worker's: what stands on each party's topic, and what is to be.
 
-    Until it has read `partner-status` to where that ended at first, it only collects what differs
-    from what stands: of what happened since the last relay a partner is told the end and no more.
+    Of what happened since the last relay a partner is told the end and no more. So it first reads
+    `partner-status` to where that ends and notes a digest of what each line's last record says;
+    then, unless all of that stands already, it reads it again and passes on those records alone.
     """
 
     def __init__(
@@ -218,8 +220,10 @@ class _Passing:
         self._producer: TransactionalProducer = log.transactional_producer(transactional_id)
         self._reader: Reader = log.reader()
         self._id_key = b""
-        self._differs: dict[_Key, bytes | None] = {}
-        self._stands: set[_Key] = set()
+        self._latest: dict[_Key, bytes] = {}
+        """While it begins: by line a digest of its last record; once compared, of what differs."""
+        self._noted_to: dict[Partition, int] | None = None
+        """How far it noted before it compared; from there on every record is passed on."""
         self.is_level = False
         try:
             self._begin(make_key)
@@ -270,18 +274,19 @@ class _Passing:
         for where, records in read.items():
             for record in records:
                 self._take(where, record, changes)
-        if not self.is_level:
-            self._differs |= changes
-            stand = self._reader.positions()
-            if any(stand.get(p, 0) < end for p, end in self._ends.items()):
+        if self._noted_to is None:
+            if self._is_before(self._ends):
                 return 0
-            changes = self._differs
-        told_of = {party for (party, _), value in changes.items() if value is not None}
+            told_of = {party for party, _ in self._latest}
+        else:
+            told_of = {party for (party, _), value in changes.items() if value is not None}
         made = sorted((told_of | subscribed) - self.told.keys())
         for party in made:
             self._open_topic(party)
-        if not self.is_level:
-            changes = self._level()
+        if self._noted_to is None:
+            changes = self._compare()
+        elif not self.is_level and not self._is_before(self._noted_to):
+            self._latest, self.is_level = {}, True
         news = {key: value for key, value in changes.items() if self._is_news(*key, value)}
         over = [
             party
@@ -300,22 +305,43 @@ class _Passing:
         if not line_id:
             raise foreign_record(where, record.offset(), ValueError("its key names no line"))
         key, value = (party, self._id(party, line_id)), record.value()
-        changes[key] = value
-        if not self.is_level:
-            (self._stands.discard if value is None else self._stands.add)(key)
+        if self._noted_to is not None:
+            is_new = record.offset() >= self._noted_to.get(where, 0)
+            if is_new or (value is not None and self._latest.get(key) == _digest(value)):
+                changes[key] = value
+        elif value is None:
+            self._latest.pop(key, None)
+        else:
+            self._latest[key] = _digest(value)
+
+    def _is_before(self, ends: Mapping[Partition, int]) -> bool:
+        stand = self._reader.positions()
+        return any(stand.get(p, 0) < end for p, end in ends.items())
 
     def _id(self, party: str, line_id: str) -> bytes:
         data = f"{party}@{line_id}".encode()
         return blake2b(data, digest_size=16, key=self._id_key).hexdigest().encode()
 
-    def _level(self) -> dict[_Key, bytes | None]:
-        """All that differs: what is to stand otherwise, and what stands and is to be gone."""
-        changes, self._differs = self._differs, {}
-        for party, told in self.told.items():
-            changes |= {(party, key): None for key in told if (party, key) not in self._stands}
-        self._stands = set()
-        self.is_level = True
-        return changes
+    def _compare(self) -> dict[_Key, bytes | None]:
+        """What stands and is to be gone; what is to stand otherwise is read again."""
+        gone: dict[_Key, bytes | None] = {
+            (party, line): None
+            for party, told in self.told.items()
+            for line in told
+            if (party, line) not in self._latest
+        }
+        self._noted_to = dict(self._reader.positions())
+        self._latest = {
+            (party, line): digest
+            for (party, line), digest in self._latest.items()
+            if self.told[party].get(line) != digest
+        }
+        self.is_level = not self._latest
+        if not self.is_level:
+            used, self._reader = self._reader, self._log.reader()
+            used.close()
+            self._reader.assign(self._log.begin_offsets(self._partitions))
+        return gone
 
     def _is_news(self, party: str, key: bytes, value: bytes | None) -> bool:
         before = self.told.get(party, {}).get(key)

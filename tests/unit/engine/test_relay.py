@@ -16,12 +16,15 @@ from streams.engine.local import LocalEngine
 from streams.engine.log import LogError, Partition, TransactionAborted
 from streams.engine.memory_clients import MemoryProducer
 from streams.engine.memory_log import MemoryLog
+from streams.engine.memory_parts import MemoryRecord
 from streams.engine.relay import Relay, RelaySettings
+from streams.stages.partners import PARTNER_STATUS
 from tests.relays import KEY, Heard, raw, relay_of, repeats, settle, standing, statuses
 from tests.scenario import START, Chain, by_tick, network, story
 
 ALL = ("ACME", "CARGO", "SUP")
 TICKS = by_tick(story(7))
+PRODUCE = MemoryProducer.produce
 
 
 def run(engine: LocalEngine, ticks: slice, after: Callable[[], object]) -> None:
@@ -78,7 +81,10 @@ def test_keys_mean_nothing_differ_by_party_and_stay() -> None:
     check(engine)
 
 
-def test_a_relay_that_begins_late_says_the_end_and_no_more() -> None:
+def test_a_relay_that_begins_late_says_the_end_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relaying, "RECORDS_MAX", 30)
     engine = LocalEngine(network(subscribed=ALL))
     run(engine, slice(0, 20), lambda: None)
     relay = relay_of(engine)
@@ -98,6 +104,67 @@ def test_a_relay_that_begins_again_repeats_nothing() -> None:
     settle(relay)
     assert len(raw(engine.log, "ACME")) == count
     run(engine, slice(10, 20), lambda: None)
+    settle(relay)
+    check(engine)
+
+
+class Counted(bytes):
+    """A value of which one can see how many are held."""
+
+    held = 0
+
+    def __new__(cls, value: bytes) -> Counted:
+        Counted.held += 1
+        return super().__new__(cls, value)
+
+    def __del__(self) -> None:
+        Counted.held -= 1
+
+
+def test_beginning_holds_no_values_however_much_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = LocalEngine(network(subscribed=ALL))
+    run(engine, slice(0, 20), lambda: None)
+    value_of = MemoryRecord.value
+
+    def counted(record: MemoryRecord) -> bytes | None:
+        value = value_of(record)
+        is_said = record.topic() == PARTNER_STATUS and value is not None
+        return Counted(value) if is_said else value
+
+    monkeypatch.setattr(MemoryRecord, "value", counted)
+    monkeypatch.setattr(MemoryProducer, "produce", _forgetting)
+    monkeypatch.setattr(relaying, "RECORDS_MAX", 5)
+    relay = relay_of(engine)
+    steps = 0
+    while relay.status().state != "running":
+        relay.step(0)
+        steps += 1
+        assert Counted.held == 0, f"after step {steps}"
+    assert steps > 10
+    settle(relay)
+    check(engine)
+
+
+def _forgetting(
+    self: MemoryProducer, topic: str, partition: int, key: bytes | None, value: bytes | None
+) -> None:
+    """As a broker has it: other bytes than the caller's."""
+    PRODUCE(self, topic, partition, key, value if value is None else bytes(bytearray(value)))
+
+
+def test_what_comes_while_it_begins_is_passed_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = LocalEngine(network(subscribed=ALL))
+    run(engine, slice(0, 6), lambda: None)
+    monkeypatch.setattr(relaying, "RECORDS_MAX", 30)
+    relay = relay_of(engine)
+    states: set[str] = set()
+
+    def step() -> None:
+        relay.step(0)
+        states.add(relay.status().state)
+
+    run(engine, slice(6, 20), step)
+    assert states == {"reading", "running"}
     settle(relay)
     check(engine)
 
@@ -175,6 +242,20 @@ def test_who_subscribes_gets_all_that_stands_and_who_leaves_keeps_nothing() -> N
     run(engine, slice(11, 12), lambda: settle(relay))
     check(engine)
     assert relay.status().parties == 2
+
+
+def test_who_leaves_while_nobody_relays_keeps_nothing() -> None:
+    engine = LocalEngine(network(subscribed=ALL))
+    relay = relay_of(engine)
+    run(engine, slice(0, 10), lambda: settle(relay))
+    relay.close()
+    engine.publish_network(network(subscribed=("ACME",)))
+    run(engine, slice(10, 12), lambda: None)
+    relay = relay_of(engine)
+    settle(relay)
+    check(engine)
+    assert standing(engine.log, "SUP") == {}
+    assert relay.status().parties == 1
 
 
 def test_a_party_without_lines_has_its_topic() -> None:
