@@ -240,6 +240,13 @@ class Database:
 def _open(url: str, access: Access) -> Engine:
     try:
         address = make_url(url)
+    except (ArgumentError, ValueError):
+        # Their texts may quote what is a password.
+        raise DatabaseError(
+            "What view.database says names no database: expected sqlite:///FILE or "
+            "postgresql://USER@HOST:PORT/NAME."
+        ) from None
+    try:
         match address.get_backend_name():
             case "sqlite":
                 return _open_sqlite(address)
@@ -249,8 +256,9 @@ def _open(url: str, access: Access) -> Engine:
                 return create_engine(address, pool_pre_ping=True)
     except (ArgumentError, ImportError) as error:
         raise DatabaseError(
-            f"{url!r} names no database that can be opened here: {error}. For a file write "
-            "sqlite:///path/view.db; other databases need their driver installed."
+            f"view.database names no database that can be opened here, {address.drivername!r}: "
+            f"{error}. For a file write sqlite:///path/view.db; other databases need their driver "
+            "installed."
         ) from error
 
 

@@ -207,10 +207,15 @@ class RegistryHttp:
                 return _read_fault(error)
         except urllib.error.URLError as error:
             raise RegistryTrouble(f"does not answer: {error.reason}") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise RegistryTrouble(
                 f"does not answer: {str(error) or type(error).__name__}"
             ) from error
+        except ValueError:
+            # Its text may hold the whole header.
+            raise RegistryTrouble(
+                "cannot be asked: its address or its credentials do not fit into a request"
+            ) from None
 
 
 def _read(status: int, answer: http.client.HTTPResponse) -> HttpAnswer:

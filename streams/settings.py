@@ -7,15 +7,18 @@ not in logs, not in `slipwatch config show`.
 from __future__ import annotations
 
 import enum
+import re
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streams.door_settings import DoorSettings, FolderSettings
 from streams.sections import Port, Section
 from streams.sink_settings import MailboxSettings, SinkSettings, WebhookSettings
+
+PASSWORD_IN_ADDRESS = re.compile(r"^[^:]*://[^/@:]*:.*@|[?&]password=")
 
 
 class SecurityProtocol(enum.StrEnum):
@@ -270,7 +273,8 @@ class ViewSettings(Section):
     )
     database: str = Field(
         default="sqlite:///.slipwatch/view.db",
-        description="Where the read model is: sqlite:///FILE or postgresql://USER@HOST:PORT/NAME.",
+        description="Where the read model is: sqlite:///FILE or "
+        "postgresql://USER@HOST:PORT/NAME, without a password.",
     )
     database_password: SecretStr | None = Field(
         default=None, description="Password of the database's user."
@@ -288,6 +292,13 @@ class ViewSettings(Section):
         description="Whether this view brings the database on, or only answers from one that "
         "another view brings on.",
     )
+
+    @field_validator("database")
+    @classmethod
+    def _holds_no_password(cls, address: str) -> str:
+        if PASSWORD_IN_ADDRESS.search(address):
+            raise ValueError("holds a password; view.database_password is the setting for it")
+        return address
 
 
 class DeliverySettings(Section):

@@ -13,7 +13,8 @@ from schemas.topics import TOPICS
 from tests.architecture.sources import ROOT, Module, modules
 
 # Started by name: the console script, and the makers of pages (`make docs`).
-ENTRY_POINTS = ("streams/cli/", "schemas/docs.py", "alerts/catalogue.py")
+PAGES = ("schemas/docs.py", "alerts/catalogue.py", "streams/settings_page.py")
+ENTRY_POINTS = ("streams/cli/", *PAGES)
 
 
 def test_every_family_has_a_schema_a_struct_and_a_topic() -> None:

@@ -99,11 +99,22 @@ def test_an_older_owner_is_refused(place: Place) -> None:
         ("nonsense", "names no database"),
         ("nonsense://x", "names no database"),
         ("postgresql+psycopg2://x/y", "need their driver installed"),
+        ("postgresql://x:port/y", "names no database"),
     ],
 )
 def test_an_address_that_cannot_be_opened_says_why(wrong: str, says: str) -> None:
     with pytest.raises(DatabaseError, match=says):
         Database(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["mysql://me:s3cret@db/x", "nonsense://me:a/s3cret@x", "postgresql://me:s3cret@db:port/x"],
+)
+def test_an_address_that_cannot_be_opened_shows_no_password(wrong: str) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        Database(wrong)
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value, chain=True))
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

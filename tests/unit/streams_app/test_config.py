@@ -95,9 +95,13 @@ def test_every_problem_is_told_at_once_with_place_found_and_expected(
         ('[sinks.webhooks.a]\nurl = "http://x"\n', "needs secret or secret_file"),
         ('[sinks.webhooks.a]\nurl = "http://x"\nsecret_file = "gone"\n', "gone cannot be read"),
         ("web = 3\n", "web: "),
+        ('[registry]\ntoken_file = "two-lines"\n', "registry.token: holds a blank"),
+        ('[registry]\ntoken = "s3cr\u20act"\n', "registry.token: holds a blank"),
+        ('[registry]\ntoken = ""\n', "registry.token: holds a blank"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "two-lines").write_text("a\nb\n", encoding="utf-8")
     assert expected in problems_of(written(tmp_path, text))
 
 
@@ -122,14 +126,12 @@ def test_no_secret_is_shown_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "password").write_text(f"{SECRET}\n", encoding="utf-8")
     file = written(
         tmp_path,
-        f"""
+        """
         [kafka]
         security_protocol = "SASL_PLAINTEXT"
         sasl_mechanism = "SCRAM-SHA-256"
         sasl_username = "worker"
         sasl_password_file = "password"
-        [view]
-        database = "postgresql://view:{SECRET}@db/view"
         [sinks.webhooks.planners]
         url = "https://example.com/hook"
         """,
@@ -155,6 +157,31 @@ def test_a_wrong_secret_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     assert SECRET not in text
     webhook = f'[sinks.webhooks.a]\nurl = "{SECRET}"\nsecret = ["{SECRET}"]\n'
     assert SECRET not in problems_of(written(tmp_path, webhook))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://view:{SECRET}@db/view",
+        f"postgresql://view:{SECRET}@db:port/view",
+        f"postgresql://view:a/{SECRET}#@db/view",
+        f"postgresql://view@db/view?x=1&password={SECRET}",
+        f"mysql://:{SECRET}@db/view",
+    ],
+)
+def test_a_password_in_the_databases_address_is_refused(tmp_path: Path, address: str) -> None:
+    text = problems_of(written(tmp_path, f'[view]\ndatabase = "{address}"\n'))
+    assert "line 2: view.database: holds a password; view.database_password" in text
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://view@[::1]:5432/view", "postgresql://db:5432/view", "sqlite:///C:/me@home/v.db"],
+)
+def test_an_address_without_a_password_is_taken(tmp_path: Path, address: str) -> None:
+    loaded = load(written(tmp_path, f'[view]\ndatabase = "{address}"\n'))
+    assert loaded.settings.view.database == address
 
 
 def test_a_secret_and_its_file_exclude_one_another(tmp_path: Path) -> None:

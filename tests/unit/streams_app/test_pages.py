@@ -9,8 +9,8 @@ import pytest
 
 from console.metrics import describe as describe_status
 from streams.cli.root import command_page
-from streams.config import configuration_page
 from streams.metrics import describe
+from streams.settings_page import configuration_page
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 

@@ -4,6 +4,7 @@ that go with it. `tests/contract/test_registry.py` has a worker and a registry t
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,13 @@ def test_the_password_goes_with_every_question_and_into_no_error(registry: Regis
     with pytest.raises(RegistryTrouble) as caught:
         http(registry, password=SecretStr("a-wrong-one")).schema(1)
     assert "a-wrong-one" not in str(caught.value)
+
+
+def test_a_token_that_no_header_can_carry_is_in_no_error(registry: RegistryDouble) -> None:
+    settings = RegistrySettings(url=AnyHttpUrl(registry.url), token=SecretStr("s3cret\nfollows"))
+    with pytest.raises(RegistryTrouble) as refused:
+        RegistryHttp(settings).subjects()
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_our_schemas_are_registered_once_under_the_subjects_of_their_topics(
