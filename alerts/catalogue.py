@@ -18,7 +18,8 @@ shows this for any line.
 Thresholds, severities and whether a rule is on are set in the [policy](policy.md), for all or for
 an account, a region, a site or a supplier. Rules that *rest on absence* conclude something from
 what nobody told. They do so only when the sources that should tell have told everything up to the
-deadline; while one is silent beyond its rhythm they answer "blind", and wait while it is behind.
+deadline; while one is silent beyond its rhythm, or in quarantine, they answer "blind", and wait
+while it is behind.
 
 Dates fall due at the end of receiving on that day at the place of delivery. Days late are calendar
 days at that place.

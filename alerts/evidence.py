@@ -8,8 +8,9 @@ sources that should have told have spoken about the time up to the deadline:
   nightly source does so in its next run, so nothing is concluded from its silence at noon);
 - a source that the network does not declare, at once: nothing is known of its rhythm.
 
-A source that is blind proves nothing beyond what it proved before it fell silent. Facts that hide
-behind an open transaction of a sender prove nothing either.
+A source that is blind proves nothing beyond what it proved before it fell silent; one in quarantine
+nothing beyond what it proved before, for what it lacks may be among what was refused. Facts that
+hide behind an open transaction of a sender prove nothing either.
 
 **Who should tell** of a confirmation, a departure or money: the supplier's feeds, else the buyer's;
 of what moves: the carrier's, else the receiver's, else the supplier's. Where the network declares
@@ -25,7 +26,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from alerts.findings import AWAITING_FEED, HELD_BACK, Blind, Silence
+from alerts.findings import AWAITING_FEED, HELD_BACK, QUARANTINED_FEED, Blind, Silence
 from alerts.lines import FeedState, Leg, LineSummary
 from alerts.view import LineView
 from schemas.facts import Family
@@ -105,28 +106,6 @@ def tells_for(source: str | None, party: str, network: Network) -> bool:
     return feed is not None and feed.party == party
 
 
-def blind(view: LineView, sources: Iterable[str]) -> Blind | None:
-    """The first of the sources that is blind; a declared one that was never heard is."""
-    for source in sources:
-        state = view.feeds.get(source)
-        if state is None:
-            if source in view.network.feeds:
-                return Blind(source, None)
-        elif state.blind_since is not None:
-            return Blind(source, state.blind_since)
-    return None
-
-
-def absence(
-    view: LineView, step: Step, deadline: UtcMillis, leg: Leg | None = None
-) -> Silence | Blind | None:
-    """None when nothing was told of the step up to the deadline, which has passed.
-
-    Else why that cannot be said. Cost: one look-up for each source.
-    """
-    return untold(view, telling(view, step, leg), _FAMILY[step], deadline)
-
-
 class Seen(Protocol):
     """What is known, at a moment, of the sources that tell of a line or a stock node."""
 
@@ -138,6 +117,35 @@ class Seen(Protocol):
     def feeds(self) -> Mapping[str, FeedState]: ...
     @property
     def held_families(self) -> tuple[str, ...]: ...
+
+
+def blind(view: Seen, sources: Iterable[str]) -> Blind | None:
+    """The first of the sources that is blind; a declared one that was never heard is."""
+    for source in sources:
+        state = view.feeds.get(source)
+        if state is None:
+            if source in view.network.feeds:
+                return Blind(source, None)
+        elif state.blind_since is not None:
+            return _blinded(state, state.blind_since)
+    return None
+
+
+def _blinded(state: FeedState, since: UtcMillis) -> Blind:
+    """What is said of a source that is blind since then: that it is silent, or in quarantine."""
+    if state.quarantined is not None:
+        return Blind(state.source, state.quarantined.since, reason=QUARANTINED_FEED)
+    return Blind(state.source, since)
+
+
+def absence(
+    view: LineView, step: Step, deadline: UtcMillis, leg: Leg | None = None
+) -> Silence | Blind | None:
+    """None when nothing was told of the step up to the deadline, which has passed.
+
+    Else why that cannot be said. Cost: one look-up for each source.
+    """
+    return untold(view, telling(view, step, leg), _FAMILY[step], deadline)
 
 
 def untold(
@@ -168,13 +176,16 @@ def _unproven(
         if complete_to(state, family) >= deadline:
             return None
         if state.blind_since is not None:
-            return Blind(source, state.blind_since)
+            return _blinded(state, state.blind_since)
         return Silence(AWAITING_FEED, value=deadline, feed=source)
+    told_by = None if feed is None else view.network.blind_at(feed, deadline)
     if state.blind_since is not None:
-        return Blind(source, state.blind_since) if state.heard_at < deadline else None
-    if feed is None:
-        return None
-    told_by = view.network.blind_at(feed, deadline)
+        if state.quarantined is not None:
+            # That it is heard proves nothing: its time must have been over before.
+            is_proven = (told_by or deadline) < state.blind_since
+        else:
+            is_proven = deadline <= state.heard_at
+        return None if is_proven else _blinded(state, state.blind_since)
     if told_by is None or view.now >= told_by:
         return None
     return Silence(AWAITING_FEED, value=deadline, next_fire_at=told_by, feed=source)

@@ -96,11 +96,15 @@ class Silence(msgspec.Struct, frozen=True, gc=False):
 
 
 class Blind(msgspec.Struct, frozen=True, gc=False):
-    """The rule cannot tell: the feed that should has been blind since then (None: never heard)."""
+    """The rule cannot tell: the feed that should has been blind since then (None: never heard).
+
+    `reason` is `BLIND_FEED` of one that is silent, `QUARANTINED_FEED` of one that is not believed.
+    """
 
     feed: str
     since: UtcMillis | None
     next_fire_at: UtcMillis | None = None
+    reason: str = "blind_feed"
 
 
 Answer: TypeAlias = Fires | Silence | Blind
@@ -172,7 +176,10 @@ HELD_BACK = "held_back"
 """Silent because facts of the family hide behind an open transaction of a sender."""
 
 BLIND_FEED = "blind_feed"
-"""Blind because the source that should tell is."""
+"""Blind because the source that should tell is silent."""
+
+QUARANTINED_FEED = "quarantined_feed"
+"""Blind because too many records of the source that should tell are refused."""
 
 DISABLED = "disabled"
 """Silent because the policy turns the rule off here."""

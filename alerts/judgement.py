@@ -14,7 +14,6 @@ from alerts.chasing import accounted, is_pursued, pursue
 from alerts.context import Judgement, LineContext
 from alerts.evidence import blind
 from alerts.findings import (
-    BLIND_FEED,
     DISABLED,
     ENDED,
     HELD_BACK,
@@ -143,7 +142,7 @@ def _verdicts(
 def sightless(rule: str, answer: Blind) -> RuleVerdict:
     """The verdict of a rule that cannot tell."""
     return RuleVerdict(
-        rule, Outcome.BLIND, BLIND_FEED, answer.since, None, "", answer.next_fire_at, answer.feed
+        rule, Outcome.BLIND, answer.reason, answer.since, None, "", answer.next_fire_at, answer.feed
     )
 
 
@@ -255,7 +254,7 @@ def judge_feed(
                 Aspect.FEED,
                 CauseKind.FEED,
                 feed.source,
-                Aspect.FEED.value,
+                Aspect.FEED.value if feed.quarantined is None else answer.reason,
                 settings.severity_at(answer.days),
                 answer.figures,
                 answer.due_at,

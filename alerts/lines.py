@@ -221,8 +221,9 @@ class FeedState(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is known of a source: when it last spoke, how complete it says it is, since when blind.
 
     `heard_at` is the time T of the last tick that held a fact of it (never a claimed time);
-    `complete_to` is what its heartbeats claim, cut at T. `blind_since` is the tick time at which
-    it was found blind, None while it is not. `families` carries `complete_to` per family.
+    `complete_to` is what its heartbeats claim, cut at T, those of a quarantine left out.
+    `blind_since` is the tick time at which it was found blind, None while it is not. `families`
+    carries `complete_to` per family.
     `learned_hours` is the silence that its own rhythm has shown to be usual, None before that can
     be said; `quarantined` is set while too many of its records are refused, and it is blind then.
     """

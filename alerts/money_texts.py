@@ -55,7 +55,7 @@ def _paid(money: LineMoney, settlement: Settlement) -> str:
         case PaidFor.BLIND:
             return (
                 f"Nobody can tell whether it is paid: {settlement.blind_feed}, which should tell, "
-                "is silent."
+                "is blind."
             )
         case PaidFor.UNKNOWN:
             return f"{kept} are paid; what is asked for it nobody has told."

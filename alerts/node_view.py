@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from alerts.evidence import blind
 from alerts.findings import HELD_BACK, NETWORK_SOURCE, Blind, Silence, Threshold
 from alerts.lines import FeedState
 from alerts.nodes import NodeSummary
@@ -75,13 +76,9 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
     def unseen(self) -> Blind | Silence | None:
         """Why the balance may be another than was told: a source that should tell is blind, or
         facts hide behind a sender's open transaction. None when all is seen."""
-        for source in self.telling:
-            state = self.feeds.get(source)
-            if state is None:
-                if source in self.network.feeds:
-                    return Blind(source, None)
-            elif state.blind_since is not None:
-                return Blind(source, state.blind_since)
+        hidden = blind(self, self.telling)
+        if hidden is not None:
+            return hidden
         if any(family in self.held_families for family in _FAMILIES):
             return Silence(HELD_BACK)
         return None

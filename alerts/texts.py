@@ -19,6 +19,7 @@ from alerts.findings import (
     HELD_BACK,
     NETWORK_SOURCE,
     POLICY_SOURCE,
+    QUARANTINED_FEED,
     Blind,
     CauseKind,
     Figures,
@@ -38,6 +39,8 @@ _COMMON_SAYS = {
     AWAITING_FEED: "{feed} has not yet told everything up to {value}.",
     HELD_BACK: "Facts that may matter hide behind an unfinished transaction of a sender.",
     BLIND_FEED: "{feed}, which should tell, has been silent since {value}.",
+    QUARANTINED_FEED: "{feed}, which should tell, is in quarantine since {value}: too many of its "
+    "records are refused.",
     DISABLED: "The policy turns this rule off here.",
     ENDED: "Nothing more is expected of the line.",
 }
@@ -290,6 +293,7 @@ _CAUSE_SAYS = {
     "time": "{cause} is slow on its way with {carrier}.",
     "quantity": "{cause} did not bring what was expected.",
     "feed": "{cause} has gone silent.",
+    "quarantined": "Too many records of {source} are refused.",
     "unconfirmed": "{supplier} has not confirmed {order}.",
     "promise_later_than_requested": "{supplier} promised {order} later than requested.",
     "promise_moved": "{supplier} moved the promise for {order}.",
@@ -315,10 +319,12 @@ def instant_or_none(at: UtcMillis | None) -> dt.datetime | None:
 
 
 def nobody_can_tell(blind: Blind | None) -> str:
-    """That a source which should tell is silent, in one sentence."""
+    """That a source which should tell is silent or not believed, in one sentence."""
     feed = blind.feed if blind is not None else UNKNOWN
     since = blind.since if blind is not None else None
     heard = f"has been silent since {moment(since)}" if since else "was never heard"
+    if blind is not None and blind.reason == QUARANTINED_FEED:
+        heard = f"is in quarantine since {moment(since)}: too many of its records are refused"
     return f"Nobody can tell: {feed}, which should tell what is next, {heard}."
 
 

@@ -102,9 +102,11 @@ def _seen(
     """The source after this tick: what it said, and whether it is blind."""
     if is_heard:
         feed = msgspec.structs.replace(feed, heard_at=max(feed.heard_at, tick.at))
-    for row in rows:
-        feed = _claimed(feed, row)
     found = quarantined(hours, feed.quarantined, tick.policy.quarantine, tick.at)
+    if found is None:
+        # What a source in quarantine says it has told may be among what was refused.
+        for row in rows:
+            feed = _claimed(feed, row)
     silent_until = blind_at(feed, tick.network, tick.policy)
     is_silent = silent_until is not None and silent_until <= tick.at
     blind_since = feed.blind_since

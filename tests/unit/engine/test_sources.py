@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from alerts.rhythm import DAYS_MIN, Silences, listened, usual_hours
 from alerts.terms import LearnedFeeds, Quarantine
 from schemas.facts import Fact
 from schemas.limits import QUARANTINE_HOURS_MAX, RHYTHM_DAYS_MAX
-from schemas.records import Alert, AlertState, Decision, FeedStatus, decode
+from schemas.records import Alert, AlertState, Decision, FeedStatus, Outcome, Verdict, decode
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
 from streams.engine.local import LocalEngine
 from streams.engine.observation import WorkerSettings
@@ -138,6 +139,14 @@ def open_alerts(engine: LocalEngine) -> list[Alert]:
     return [each for each in alerts if each.state is AlertState.OPEN]
 
 
+def verdicts(engine: LocalEngine) -> list[Verdict]:
+    """What the rules last said of all lines."""
+    said = [decode(each.value or b"", Decision) for each in engine.outputs("decisions")]
+    lines = [decision for decision in said if decision.subject.startswith("ACME/")]
+    last = {(line.subject, each.rule): each for line in lines for each in line.verdicts}
+    return list(last.values())
+
+
 def test_a_source_with_too_many_bad_records_is_blind_and_the_others_go_on() -> None:
     engine = misled(policies.DEFAULT)
     assert (feed(engine).blind, feed(engine).quarantined) == (True, True)
@@ -223,3 +232,33 @@ def test_state_of_the_release_before_is_read() -> None:
     before = msgspec.msgpack.encode([1, 99, ["kestrel", 5, 4, [["orders", 3]], None]])
     read = msgspec.msgpack.decode(before, type=SourceState)
     assert read == SourceState(1, 99, FeedState("kestrel", 5, 4, (("orders", 3),)))
+
+
+@pytest.mark.parametrize("heartbeats", [True, False])
+def test_nothing_is_concluded_from_what_a_source_in_quarantine_does_not_say(
+    heartbeats: bool,
+) -> None:
+    engine, chain = LocalEngine(network(heartbeats=heartbeats), partitions=2), Chain()
+    engine.send(chain.placed("PO-1", START, due_days=60))
+
+    def hours(begin: int, end: int, refused: int) -> list[str]:
+        for hour in range(begin, end, 2):
+            at = START + hour * HOUR_MS
+            for source in ("sup-erp", "cargo-edi"):
+                engine.send(chain.alive(source, at))
+            for n in range(refused):
+                lacks = msgspec.structs.replace(chain.confirmed("PO-1", at + n), promised_on=None)
+                engine.send(lacks)
+            engine.tick(at)
+        return [each.cause for each in open_alerts(engine)]
+
+    assert hours(2, 6, 0) == []
+    assert hours(6, 120, 20) == ["Too many records of sup-erp are refused."]
+    assert feed(engine, "sup-erp").quarantined
+    (verdict,) = [each for each in verdicts(engine) if each.rule == "unconfirmed"]
+    assert (verdict.outcome, verdict.reason) == (Outcome.BLIND, "quarantined_feed")
+    assert verdict.text == (
+        "sup-erp, which should tell, is in quarantine since 2026-01-05 06:00 UTC: too many of its "
+        "records are refused."
+    )
+    assert hours(120, 170, 0) == ["SUP has not confirmed order ACME/PO-1."], "it is over"
