@@ -15,14 +15,7 @@ import msgspec
 from alerts.findings import DISABLED, ENDED, POLICY_SOURCE
 from alerts.terms import NEVER_ASKED, Chase, Chasing
 from schemas.partner_records import PartnerAwaits
-
-
-class ChaseKind(enum.StrEnum):
-    """What is chased, as verdicts name it."""
-
-    CONFIRMATION = "chasing_confirmation"
-    PROMISE = "chasing_promise"
-
+from schemas.records import ChaseKind
 
 AWAITS: Final = {
     ChaseKind.CONFIRMATION: PartnerAwaits.CONFIRMATION,

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from alerts.chases import ASKED_FIGURES, AWAITS, ChaseKind, ChaseReason, ChaseSettings
+from alerts.chases import ASKED_FIGURES, AWAITS, ChaseReason, ChaseSettings
 from alerts.evidence import Step, absence, blind, telling, tells_for
 from alerts.findings import BLIND_FEED, HELD_BACK, Blind, RuleVerdict, Silence
 from alerts.lines import Leg
@@ -29,7 +29,7 @@ from alerts.plain_verdicts import PLAIN_VERDICTS, silence_of
 from alerts.rules import LATE_TO_SHIP, OVERDUE_NO_NEWS, UNCONFIRMED
 from alerts.view import LineView
 from schemas.partner_records import PartnerAwaits
-from schemas.records import Outcome
+from schemas.records import ChaseKind, Outcome
 from schemas.units import HOUR_MS, UtcMillis
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 from zlib import crc32
 
-from alerts.chases import ChaseKind, ChaseReason
+from alerts.chases import ChaseReason
 from alerts.findings import ENDED, HELD_BACK, RuleVerdict, Silence
 from alerts.rules import RULES
-from schemas.records import Outcome
+from schemas.records import ChaseKind, Outcome
 
 StoredVerdict: TypeAlias = int | RuleVerdict
 """A verdict in state: the number of a plain one, else all of it."""

@@ -266,6 +266,8 @@ EXPLANATION: Json = {
     "is_past": False,
     "summary": "at risk: Expected on 9 March, 3 days after the promise of 6 March. "
     "Rules: fires 0, silent 1, blind 0.",
+    "asking": "To confirm: There is nothing to ask the supplier for. "
+    "For a new date: The supplier is asked, time 1 of 3, and has not answered.",
     "order": _LINE,
     "stock": None,
     "feed": None,

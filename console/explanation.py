@@ -32,7 +32,7 @@ from schemas.facts import FACT_TYPES
 from schemas.facts import Fact as StoredFact
 from schemas.kinds import KIND_BY_NAME
 from schemas.ledger import decode_line
-from schemas.records import Outcome, Severity
+from schemas.records import ChaseKind, Outcome, Severity
 from schemas.units import calendar_date, decimal, instant, iso, millis
 
 PAST_VERDICTS_MAX = 200
@@ -91,7 +91,7 @@ class Explanation(Answer):
 
     `order`, `baselines`, `stock` and `feed` show the present and are absent when an earlier tick is
     asked for; verdicts, alerts and who was told are as of that tick, and `facts` those recorded by
-    then.
+    then. `asking` says of a line whether its supplier is asked for something, or why not.
     """
 
     as_of: AsOf
@@ -99,6 +99,7 @@ class Explanation(Answer):
     about: Literal["line", "stock node", "feed", "alert", "notification"]
     is_past: bool
     summary: str
+    asking: str = ""
     order: OrderLine | None = None
     stock: StockNode | None = None
     feed: FeedStatus | None = None
@@ -202,6 +203,7 @@ def _explain_line(
         about="line",
         is_past=is_past,
         summary=says,
+        asking=_asking(judged["verdicts"]),
         order=order if shows_present else None,
         baselines=Baselines.model_validate(order) if shows_present else None,
         facts=tuple(show_fact(fact, as_of) for fact in known),
@@ -363,7 +365,19 @@ def _as_verdicts(connection: Connection, query: Select[Any]) -> tuple[Verdict, .
     return tuple(found)
 
 
+def _asking(verdicts: tuple[Verdict, ...]) -> str:
+    """Whether the supplier is asked to confirm the line, and for a new date; or why it is not."""
+    said = {verdict.rule: verdict.text for verdict in verdicts}
+    asked_for = (
+        ("To confirm", said.get(ChaseKind.CONFIRMATION)),
+        ("For a new date", said.get(ChaseKind.PROMISE)),
+    )
+    found = [f"{what}: {text}" for what, text in asked_for if text is not None]
+    return " ".join(found) or "The policy asks no supplier for anything here."
+
+
 def _counted(verdicts: tuple[Verdict, ...]) -> str:
-    said = [verdict.outcome for verdict in verdicts]
+    chases = set(ChaseKind)
+    said = [verdict.outcome for verdict in verdicts if verdict.rule not in chases]
     counts = ", ".join(f"{outcome.value} {said.count(outcome)}" for outcome in Outcome)
     return f"Rules: {counts}."

@@ -208,8 +208,16 @@ class Outcome(enum.StrEnum):
     BLIND = "blind"
 
 
+class ChaseKind(enum.StrEnum):
+    """What a supplier can be asked for: to confirm, or to ship what it promised or say when."""
+
+    CONFIRMATION = "chasing_confirmation"
+    PROMISE = "chasing_promise"
+
+
 class Verdict(Record, frozen=True, kw_only=True):
-    """What one rule says of one line, with its figures. It holds until `next_fire_at`."""
+    """What one rule says of one line, with its figures. It holds until `next_fire_at`. Where `rule`
+    is a `ChaseKind` it says whether the supplier is asked, `value` times of at most `threshold`."""
 
     rule: str
     outcome: Outcome

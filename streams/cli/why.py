@@ -57,6 +57,8 @@ def explain(
     about_alert = answer["about"] == "alert"
     if about_alert:
         _print_alerts(reader, answer)
+    if answer["asking"]:
+        console().print(f"asking the supplier: {escape(answer['asking'])}")
     if answer["order"]:
         print_line(reader, answer["order"])
     if answer["stock"]:

@@ -276,6 +276,11 @@ def test_what_a_tick_waits_for_is_told_only_once_it_has_waited(
     assert "has not read yet" in ask(view, "status").stdout
 
 
+def test_a_line_says_whether_its_supplier_is_asked(view: View) -> None:
+    shown = " ".join(ask(view, "explain", "ACME/4711#10").stdout.split())
+    assert "asking the supplier: To confirm: There is nothing to ask the supplier for. For" in shown
+
+
 def test_an_alert_is_explained_from_the_alert_down(
     view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +288,7 @@ def test_an_alert_is_explained_from_the_alert_down(
         "about": "alert",
         "id": "5f21c09b3e7d",
         "order": None,
+        "asking": "",
         "facts": [],
         "alerts": [examples.ALERT["alert"]],
         "verdicts": [],
@@ -290,6 +296,7 @@ def test_an_alert_is_explained_from_the_alert_down(
     }
     monkeypatch.setitem(ANSWERS, "/v1/explain", examples.EXPLANATION | about)
     shown = ask(view, "explain", "5f21c09b3e7d").stdout
+    assert "asking the supplier" not in shown
     assert shown.index("Ask SEAWAYS") < shown.index("What rules said before")
     assert "ACME/4711#10" in shown[shown.index("What rules said before") :]
 
