@@ -17,7 +17,7 @@ from alerts.plain_verdicts import PLAIN_VERDICTS, silence_of
 from alerts.policy import Policy
 from alerts.prices import Price, PriceList, PriceView, views
 from alerts.rules import PRICE_ACROSS_SITES, Settings
-from alerts.rules.prices import NO_PRICE
+from alerts.rules.prices import NO_PRICE, NOT_COMPARED
 from schemas.records import Outcome
 from schemas.units import UtcMillis
 from topology.network import Network
@@ -35,7 +35,8 @@ def judge_prices(
     listed: PriceList, prices: Sequence[Price], network: Network, policy: Policy, now: UtcMillis
 ) -> list[Judged]:
     """The verdict on each price, in the order given. Each is judged by the settings where its line
-    is; one that was placed too long ago, or where the rule is off, is not compared with either."""
+    is; one that was placed too long ago, or where the rule is off, is not compared with either. The
+    former is said also where the rule is off, so that every price leaves in time."""
     rule = PRICE_ACROSS_SITES
     scopes = [policy.scope(network, now, each.buyer, each.site, each.supplier) for each in prices]
     settled = [
@@ -50,16 +51,22 @@ def judge_prices(
     seen = {view.price.line_id: view for view in views(listed, compared, now)}
     found: list[Judged] = []
     for each, settings, until in settled:
-        if not settings.enabled.value:
+        leaves_at = _leaves_at(each, settings)
+        due = min([at for at in (leaves_at, until) if at is not None and at > now], default=None)
+        if not settings.enabled.value and leaves_at > now:
             source = settings.enabled.source
             off = RuleVerdict(rule.name, Outcome.SILENT, DISABLED, source=source)
-            found.append(Judged(each, off, until))
+            found.append(Judged(each, off, due))
             continue
         view = seen.get(each.line_id) or PriceView(listed, each, None, each, now)
-        moments = [_leaves_at(each, settings), *([] if until is None else [until])]
-        due = min([at for at in moments if at > now], default=None)
         found.append(Judged(each, _verdict(view, settings, network), due))
     return found
+
+
+def is_kept(price: Price, network: Network, policy: Policy, now: UtcMillis) -> bool:
+    """Its line was not placed too long ago, by the settings where it is."""
+    scope = policy.scope(network, now, price.buyer, price.site, price.supplier)
+    return _leaves_at(price, scope.settings[PRICE_ACROSS_SITES.name]) > now
 
 
 def _leaves_at(price: Price, settings: Settings) -> UtcMillis:
@@ -82,6 +89,9 @@ def _verdict(view: PriceView, settings: Settings, network: Network) -> RuleVerdi
 
 NO_LONGER_PRICED = PLAIN_VERDICTS[PRICE_ACROSS_SITES.name, NO_PRICE]
 """Of a line whose price is gone."""
+
+NO_LONGER_COMPARED = PLAIN_VERDICTS[PRICE_ACROSS_SITES.name, NOT_COMPARED]
+"""Of one whose price a list let go before its time."""
 
 
 def _finding(view: PriceView, settings: Settings, answer: Fires, network: Network) -> Finding:

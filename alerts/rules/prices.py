@@ -8,6 +8,7 @@ from alerts.rules.rule import Parameter, Rule, Settings, Unit
 from schemas.records import Severity
 
 NO_PRICE = "no_price"
+NOT_COMPARED = "not_compared"
 PAST_LOOK_BACK = "past_look_back"
 
 _ONE_SITE = Silence("one_site")
@@ -100,6 +101,8 @@ PRICE_ACROSS_SITES = Rule(
         "within_tolerance": "{value} more than at another site; up to {threshold} are accepted.",
         PAST_LOOK_BACK: "It was placed more than {threshold} ago: its price is not compared any "
         "more.",
+        NOT_COMPARED: "Its price is not compared any more: by a newer network its customer is "
+        "another, or the customer has too many lines that were placed after it.",
         NO_PRICE: "Nobody says what it costs, or nobody wants it any more.",
     },
     headline="dearer than for another site",

@@ -17,7 +17,7 @@ from alerts import texts
 from alerts.findings import Finding, RuleVerdict
 from alerts.lines import LineSummary
 from alerts.plain_verdicts import StoredVerdict, restored, stored
-from alerts.price_judgement import NO_LONGER_PRICED, judge_prices
+from alerts.price_judgement import NO_LONGER_COMPARED, NO_LONGER_PRICED, is_kept, judge_prices
 from alerts.prices import Price, PriceList, price_list_of, priced
 from alerts.rules.prices import PAST_LOOK_BACK
 from schemas import limits
@@ -77,7 +77,8 @@ def tell_price(
     line: LineSummary, before: tuple[str, bytes], tick: TickContext, out: Outputs
 ) -> tuple[str, bytes]:
     """Tells the list of the line's price what changed of it; `before` is what this returned last:
-    the list that knows it, and a digest of what it knows."""
+    the list that knows it, and a digest of what it knows. A new network or policy may compare it
+    again: then a list that let go of it is told anew."""
     found = priced(line, tick.network)
     if found is None:
         if before[0]:
@@ -86,7 +87,7 @@ def tell_price(
     listed, price = found
     body = _encode(price)
     told = (listed.id, blake2b(body, digest_size=8).digest())
-    if told == before:
+    if told == before and not (tick.renewed and is_kept(price, tick.network, tick.policy, tick.at)):
         return before
     if before[0] not in ("", listed.id):
         _unprice(before[0], Unpriced(line.line_id, moved=True), tick, out)
@@ -184,7 +185,8 @@ class PriceLists:
         self, key: str, listed: PriceList, store: Store, tick: TickContext, out: Outputs
     ) -> list[ListedPrice]:
         """The prices of the list, by line. Those of lines that left and are another customer's by a
-        new network go, and those past the limit that were placed first."""
+        new network go, and those past the limit that were placed first. Of those of which something
+        was said it is said that they went."""
         found: list[ListedPrice] = []
         for line_id in sorted(self._lines.get(key, set()) | self._touched.get(key, set())):
             held = store.get(part(key, line_id))
@@ -194,17 +196,21 @@ class PriceLists:
             if tick.renewed:
                 customer = tick.network.customer_of(each.price.buyer, each.price.site)
                 if customer is None or customer.id != listed.account:
-                    _drop(key, each, None, store, tick, out)
+                    _let_go(key, each, store, tick, out)
                     continue
             found.append(each)
         over = len(found) - limits.PRICES_PER_LIST_MAX
         if over > 0:
             first = sorted(found, key=lambda each: (each.price.at, each.price.line_id))[:over]
             for each in first:
-                _drop(key, each, None, store, tick, out)
+                _let_go(key, each, store, tick, out)
             left = {each.price.line_id for each in first}
             found = [each for each in found if each.price.line_id not in left]
         return found
+
+
+def _let_go(key: str, each: ListedPrice, store: Store, tick: TickContext, out: Outputs) -> None:
+    _drop(key, each, NO_LONGER_COMPARED if each.said else None, store, tick, out)
 
 
 def _drop(

@@ -21,6 +21,7 @@ from streams.engine.observation import WorkerSettings
 from streams.engine.worker import Worker
 from streams.replay.audit import audit
 from tests.scenario import START, START_DAY, network
+from tests.unit.alerts import scene
 from topology.model import Account, Site, SiteKind
 from topology.network import Network, build
 
@@ -205,7 +206,39 @@ def test_a_price_is_compared_for_the_look_back_and_no_longer() -> None:
     engine.tick(START + 93 * DAY_MS)
     assert alert_state(engine) is AlertState.RESOLVED
     engine.tick(START + 171 * DAY_MS)
-    assert not [key for key in engine.latest("cells-state") if key.startswith(b"\x02")]
+    assert _kept(engine) == {}
+
+
+def test_a_price_is_forgotten_in_time_where_the_rule_is_off() -> None:
+    orders = Orders()
+    engine = run([(START + HOUR_MS, [orders.placed("B", "BERGEN", 10_000)])])
+    engine.publish_policy(scene.policy(RULE, {"enabled": False}))
+    engine.tick(START + DAY_MS)
+    assert verdicts(engine, "ACME/B#10")[-1].reason == "disabled"
+    assert len(_kept(engine)) == 2
+    engine.tick(START + 90 * DAY_MS)
+    assert verdicts(engine, "ACME/B#10")[-1].reason == "past_look_back"
+    assert _kept(engine) == {}
+
+
+def test_a_look_back_that_is_raised_brings_back_the_prices_of_lines_that_are_there() -> None:
+    orders = Orders()
+    old, new = orders.placed("B", "BERGEN", 10_000), orders.placed("A", "OSLO", 11_000)
+    engine = run([(START + HOUR_MS, [old, new])])
+    engine.publish_policy(scene.policy(RULE, {"look_back_days": 10}))
+    engine.tick(START + 20 * DAY_MS)
+    assert _kept(engine) == {}
+    engine.publish_policy(scene.policy(RULE, {"look_back_days": 30}))
+    engine.tick(START + 21 * DAY_MS)
+    assert dear(engine) == {"ACME/A#10": 1_000}
+    engine.tick(START + 31 * DAY_MS)
+    said = verdicts(engine, "ACME/A#10")
+    assert said[-1].reason == "past_look_back"
+    # A policy that leaves it as it is brings nothing back, and says nothing anew.
+    engine.publish_policy(scene.policy(RULE, {"look_back_days": 30, "tolerance_percent": 1}))
+    engine.tick(START + 32 * DAY_MS)
+    assert verdicts(engine, "ACME/A#10") == said
+    assert _kept(engine) == {}
 
 
 def test_a_line_that_changes_its_item_moves_to_another_list() -> None:
@@ -234,26 +267,52 @@ def test_a_new_network_says_anew_who_the_customer_is() -> None:
     assert dear(engine) == {"ACME/A#10": 1_000}
 
 
+def test_prices_of_lines_that_left_go_with_their_customer_and_it_is_said() -> None:
+    orders = Orders()
+    facts = [orders.placed("A", "OSLO", 10_000), orders.placed("B", "BERGEN", 11_000)]
+    facts.append(orders.tell("closed", "B", START + 1))
+    engine = run([(START + HOUR_MS, facts), (START + 20 * DAY_MS, [])])
+    assert dear(engine) == {"ACME/B#10": 1_000}
+    engine.publish_network(chain("OSLO"))
+    engine.tick(START + 21 * DAY_MS)
+    assert verdicts(engine, "ACME/A#10")[-1].reason == "one_site"
+    last = verdicts(engine, "ACME/B#10")[-1]
+    assert (last.outcome, last.reason) == (Outcome.SILENT, "not_compared")
+    assert not [key for key in _kept(engine) if b"ACME/B" in key]
+    engine.tick(START + 23 * DAY_MS)
+    assert alert_state(engine) is AlertState.RESOLVED
+
+
 def test_without_prices_or_customers_nothing_is_kept() -> None:
     orders = Orders()
     facts = [orders.placed("A", "OSLO", None), orders.placed("B", "ELSEWHERE", 10_000)]
     engine = run([(START + HOUR_MS, facts)])
-    assert not [key for key in engine.latest("cells-state") if key.startswith(b"\x02")]
+    assert _kept(engine) == {}
     assert verdicts(engine, "ACME/A#10") == []
 
 
 def test_so_many_prices_of_a_list_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PRICES_PER_LIST_MAX", 2)
 
-    def told(count: int) -> dict[str, int | None]:
-        orders = Orders()
-        facts = [orders.placed("B", "BERGEN", 10_000)]
-        facts += [orders.placed(f"A{n}", "OSLO", 11_000, at=START + n) for n in range(1, count)]
-        return dear(run([(START + HOUR_MS, facts)]))
-
     # The lowest was placed first: past the limit there is nothing left to compare with.
-    assert told(2) == {"ACME/A1#10": 1_000}
-    assert told(3) == {}
+    orders = Orders()
+    facts = [
+        orders.placed("B", "BERGEN", 10_000),
+        orders.placed("A1", "OSLO", 11_000, at=START + 1),
+    ]
+    engine = run([(START + HOUR_MS, facts)])
+    assert dear(engine) == {"ACME/A1#10": 1_000}
+    for n in (2, 3):
+        engine.send(orders.placed(f"A{n}", "OSLO", 12_000, at=START + n))
+        engine.tick(START + n * HOUR_MS)
+    said = [verdicts(engine, f"ACME/{order}#10") for order in ("A1", "A2", "A3", "B")]
+    assert [each[-1].reason for each in said] == [
+        "not_compared", "one_site", "one_site", "not_compared",
+    ]  # fmt: skip
+    # They come again with each new network or policy, and nothing is said anew.
+    engine.publish_policy(scene.policy(RULE, {"tolerance_percent": 1}))
+    engine.tick(START + 4 * HOUR_MS)
+    assert said == [verdicts(engine, f"ACME/{order}#10") for order in ("A1", "A2", "A3", "B")]
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
