@@ -105,7 +105,9 @@ class Lookups:
                 awaited.update(dict.fromkeys(unknown, task.name))
                 continue
             if named:
-                task.schemas_known(named)
+                # An older release's tick waits for nothing; of what it does not know, the facts
+                # behind its cut may still be waited for.
+                task.schemas_known([each for each in named if known.knows(each)])
                 self._source.ask_again([each for each in named if known.is_refused(each)])
             going.append(task)
         self.awaited = awaited

@@ -14,7 +14,10 @@ from pydantic import AnyHttpUrl, SecretStr
 from schemas.addresses import fact_key, fact_topic
 from schemas.codec import FactEncoder
 from schemas.facts import Fact, Family
-from schemas.records import DeadLetter, OrderStatus, decode
+from schemas.records import DeadLetter, OrderStatus, decode, encode
+from schemas.ticks import Tick
+from schemas.topics import FACT_TOPICS
+from schemas.units import instant
 from schemas.writers import schema_text
 from streams.engine.clock import ManualClock
 from streams.engine.worker import Worker
@@ -24,7 +27,7 @@ from streams.settings import RegistrySettings
 from tests.contract.test_engine import at_rest, check
 from tests.registry_double import RegistryDouble
 from tests.scenario import START, Chain, network
-from tests.worlds import KafkaWorld, World, running, until
+from tests.worlds import PARTITIONS, KafkaWorld, World, running, until
 
 HOUR = 3_600_000
 ID = 100_001
@@ -242,6 +245,32 @@ def test_an_id_that_the_registry_does_not_know_is_refused_until_it_does(
     refused, read = len(letters(memory)), len(lines(memory))
     assert refused + read == hour
     assert check(memory) > hour
+
+
+def test_facts_behind_the_cut_of_an_older_release_wait_for_the_registry(
+    memory: World, registry: RegistryDouble
+) -> None:
+    clock, chain = ManualClock(START), Chain()
+    registry.put(ID, text_of_another())
+    memory.publish(network())
+    send(memory, order(1, chain) + order(2, chain))
+    # In flight when the worker was replaced; it knows of no schemas, and refuses the first fact.
+    older = Tick(
+        n=1,
+        at=instant(START),
+        cut={topic: [int(topic == "orders"), *[0] * (PARTITIONS - 1)] for topic in FACT_TOPICS},
+        network=network().version,
+    )
+    memory.send_raw("ticks", None, encode(older), 0)
+    first = worker(memory, clock, source(registry))
+    with running(first):
+        clock.set(START + HOUR)
+        until(lambda: first.status().schemas_awaited == 1, "the worker waits for the schema")
+        registry.start()
+        settle(memory, clock, START + HOUR)
+    assert [each.offset for each in letters(memory)] == [0]
+    assert lines(memory) == {"ACME/PO-2#10"}
+    assert audit(memory.log()).difference_count == 0
 
 
 def test_a_schema_that_gives_no_facts_is_a_dead_letter_with_its_reason(
