@@ -17,7 +17,8 @@ from alerts.rhythm import Silences, blind_at, listened, usual_hours
 from alerts.status import feed_record
 from schemas.codec import unpack
 from schemas.facts import Heartbeat
-from schemas.units import UtcMillis
+from schemas.limits import QUARANTINE_HOURS_MAX
+from schemas.units import HOUR_MS, UtcMillis
 from streams.stages.rows import Row, RowKind, partition_of
 from streams.stages.stage import Outputs, TickContext
 from streams.stages.store import Store
@@ -41,13 +42,18 @@ class Counted(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 class SourceState(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A source in the ledger; `due` is when it turns blind if nothing more is heard, or when its
-    share of refused records is another because time went on."""
+    share of refused records is another because time went on.
+
+    `is_known` is False while nothing is to be said of it: the network does not declare it, and its
+    few records were refused, all of them. `hours` counts these, until `due`.
+    """
 
     v: int
     due: UtcMillis | None
     feed: FeedState
     silences: Silences = ()
     hours: Hours = ()
+    is_known: bool = True
 
 
 class FeedRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -74,14 +80,16 @@ def keep_source(
     source = key[1:]
     held = store.get(key)
     state = _decode_source(held) if held is not None else None
-    if state is None and not rows and tick.network.feed(source) is None:
+    is_declared = tick.network.feed(source) is not None
+    if state is None and not rows and not is_declared:
         return
-    old = None if state is None else state.feed
+    old = state.feed if state is not None and state.is_known else None
     counts = [_decode_counted(row.body) for row in rows if row.kind == RowKind.COUNTED]
     is_heard = any(row.kind != RowKind.COUNTED for row in rows) or any(c.good for c in counts)
-    feed, silences, hours = FeedState(source, tick.at), Silences(), Hours()
-    if state is not None:
-        feed, silences, hours = state.feed, state.silences, state.hours
+    feed, silences = FeedState(source, tick.at), Silences()
+    hours = Hours() if state is None else state.hours
+    if state is not None and old is not None:
+        feed, silences = old, state.silences
         if is_heard:
             silences = listened(silences, feed.heard_at, tick.at)
             feed = msgspec.structs.replace(feed, learned_hours=usual_hours(silences))
@@ -89,11 +97,25 @@ def keep_source(
         good, refused = sum(c.good for c in counts), sum(c.refused for c in counts)
         hours = counted(hours, good, refused, tick.at)
     feed = _seen(feed, rows, is_heard=is_heard, hours=hours, tick=tick)
+    if old is None and not (is_heard or is_declared or feed.quarantined):
+        _count_alone(key, feed if state is None else state.feed, hours, store, tick)
+        return
     due = blind_at(feed, tick.network, tick.policy) if feed.blind_since is None else None
     if feed.quarantined is not None:
         due = eases_at(hours, tick.policy.quarantine, tick.at)
     store.put(key, _encode(SourceState(SOURCE_STATE_VERSION, due, feed, silences, hours)))
     _tell(key, old, feed, tick, out)
+
+
+def _count_alone(key: str, feed: FeedState, hours: Hours, store: Store, tick: TickContext) -> None:
+    """Only refused records came of the source, and nobody waits for it: that they came says nothing
+    of a source, and is forgotten when they are past every window."""
+    due = (hours[-1][0] + QUARANTINE_HOURS_MAX) * HOUR_MS
+    if due <= tick.at:
+        store.delete(key)
+        return
+    state = SourceState(SOURCE_STATE_VERSION, due, feed, hours=hours, is_known=False)
+    store.put(key, _encode(state))
 
 
 def _seen(

@@ -15,7 +15,7 @@ from alerts.policy import Policy
 from alerts.quarantine import counted, quarantined
 from alerts.rhythm import DAYS_MIN, Silences, listened, usual_hours
 from alerts.terms import LearnedFeeds, Quarantine
-from schemas.facts import Fact
+from schemas.facts import Fact, Family
 from schemas.limits import QUARANTINE_HOURS_MAX, RHYTHM_DAYS_MAX
 from schemas.records import Alert, AlertState, Decision, FeedStatus, Outcome, Verdict, decode
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
@@ -24,6 +24,8 @@ from streams.engine.observation import WorkerSettings
 from streams.engine.worker import Worker
 from streams.stages.sources import SourceState
 from tests.scenario import START, Chain, network
+from topology.model import Feed
+from topology.network import build
 
 SOURCE = "acme-erp"
 """The network declares no rhythm of it."""
@@ -191,6 +193,36 @@ def test_few_records_and_records_of_nobody_put_nobody_in_quarantine() -> None:
         engine.send_raw("orders", b"x", b"no fact %d" % n, None)
     engine.tick(START + 2 * HOUR_MS)
     assert not any(decode(v, FeedStatus).blind for v in engine.latest("feeds").values())
+
+
+def test_a_source_of_which_nothing_good_came_was_not_heard() -> None:
+    by = msgspec.structs.replace(policies.DEFAULT.document, feed_every_hours=1)
+    engine = misled(policies.build(by), good=0, refused=19)
+    assert SOURCE.encode() not in engine.latest("feeds")
+    engine.tick(START + 12 * HOUR_MS)
+    assert SOURCE.encode() not in engine.latest("feeds"), "its silence is nobody's"
+    engine.send(bad(Chain(), "PO-99", START))
+    engine.tick(START + 13 * HOUR_MS)
+    assert "20 of its last 20 records" in feed(engine).text, "yet its records were counted"
+    engine = misled(policies.DEFAULT, good=0, refused=19)
+    speaks(engine, Chain(), START + 2 * HOUR_MS)
+    assert "20 records" in feed(engine).text, "so they are of one that is heard"
+
+
+def test_one_of_which_nothing_good_came_is_forgotten_unless_the_network_declares_it() -> None:
+    engine = misled(policies.DEFAULT, good=0, refused=19)
+    assert len(engine.latest("sources-state")) == 3
+    engine.tick(START + (1 + QUARANTINE_HOURS_MAX) * HOUR_MS - 1)
+    assert len(engine.latest("sources-state")) == 3
+    engine.tick(START + (1 + QUARANTINE_HOURS_MAX) * HOUR_MS)
+    assert len(engine.latest("sources-state")) == 2, "but the two that are declared"
+    engine = misled(policies.DEFAULT, good=0, refused=19)
+    declared = Feed(id=SOURCE, party="ACME", families=(Family.ORDERS,), every_ms=DAY_MS)
+    document = network().document
+    feeds = (declared, *document.feeds)
+    engine.publish_network(build(msgspec.structs.replace(document, feeds=feeds)))
+    engine.tick(START + 2 * HOUR_MS)
+    assert "Heard 2026-01-05 02:00 UTC; blind if" in feed(engine).text, "waited for since then"
 
 
 def test_chunks_and_partitions_change_nothing() -> None:
