@@ -55,11 +55,12 @@ CHASE_SAYS: Final[Mapping[str, str]] = {
 """A sentence for each reason, as rules have them."""
 
 
-ASKED_FIGURES: Final = ("asked_count", "asked_count_max")
+ASKED_FIGURES: Final = ("asked_count", "asked_count_max", "asked_at")
 """The figures of a finding that the supplier was asked to prevent."""
 
 ASKED_SAYS: Final = (
-    "The supplier was asked, time {asked_count} of {asked_count_max}, and has not answered."
+    "The supplier was asked (time {asked_count} of {asked_count_max}, due {asked_at}) and has not "
+    "answered."
 )
 """What is added to the sentence of such a finding."""
 

@@ -34,12 +34,14 @@ from schemas.units import HOUR_MS, UtcMillis
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """What the supplier of a line is asked for, by when, and which time of how many this is."""
+    """What the supplier of a line is asked for, by when, which time of how many this is, and when
+    that had come."""
 
     awaits: PartnerAwaits
     by: UtcMillis
     asked: int
     times_max: int
+    at: UtcMillis
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def pursue(
         verdicts.append(verdict)
         if verdict.reason == ChaseReason.ASKED:
             asked = min(verdict.value or 1, settings.times_max)
-            asks[kind] = Ask(awaits, wanted.by, asked, settings.times_max)
+            at = wanted.begins_at + (asked - 1) * settings.repeat_hours * HOUR_MS
+            asks[kind] = Ask(awaits, wanted.by, asked, settings.times_max, at)
     return Pursuit(tuple(verdicts), asks, waits)
 
 
@@ -211,7 +214,8 @@ def _accounted(verdict: RuleVerdict, asks: Mapping[ChaseKind, Ask]) -> RuleVerdi
     figures = tuple([each for each in finding.figures if each[0] not in ASKED_FIGURES])
     ask = asks.get(kind)
     if ask is not None:
-        figures += tuple(zip(ASKED_FIGURES, (ask.asked, ask.times_max), strict=True))
+        said = (ask.asked, ask.times_max, ask.at)
+        figures += tuple(zip(ASKED_FIGURES, said, strict=True))
     if figures == finding.figures:
         return verdict
     told = msgspec.structs.replace(finding, figures=figures)

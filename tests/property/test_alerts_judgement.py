@@ -9,14 +9,16 @@ import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from alerts.chases import ChaseReason
 from alerts.context import Judgement, LineContext
 from alerts.findings import AWAITING_FEED, RuleVerdict
 from alerts.judgement import judge
 from alerts.lines import FeedState, LineSummary
-from alerts.policy import DEFAULT, Policy
+from alerts.policy import DEFAULT, Policy, build, complete
 from alerts.rules import LINE_RULES
 from alerts.status import status_record, verdict_records
-from schemas.records import Outcome, Progress, Standing, encode
+from alerts.terms import Chase, Chasing, Document
+from schemas.records import ChaseKind, Outcome, Progress, Standing, encode
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, iso
 from tests.unit.alerts import scene
 
@@ -91,7 +93,14 @@ states = st.fixed_dictionaries(
 OVERRIDDEN = scene.policy(
     "unconfirmed", {"override": {"site": "OSLO", "until": "2026-03-20", "limit_hours": 96}}
 )
-policies = st.sampled_from([DEFAULT, OVERRIDDEN])
+ASKING = build(
+    complete(
+        Document(
+            chasing=Chasing(confirmation=Chase(hours=24), promise=Chase(hours=96, times_max=4))
+        )
+    )
+)
+policies = st.sampled_from([DEFAULT, OVERRIDDEN, ASKING])
 
 
 def context(
@@ -110,6 +119,7 @@ def said(judgement: Judgement, by: LineContext) -> tuple[object, ...]:
         judgement.next_step,
         judgement.feeds,
         judgement.waits,
+        judgement.ask,
         encode(status_record(by, judgement, 0, 0)),
         verdict_records(by, judgement.verdicts),
     )
@@ -133,30 +143,29 @@ def test_a_judgement_holds_until_the_moment_that_it_names(
         assert said(judge(again, judgement.verdicts), again) == said(judgement, first)
 
 
-@given(summaries, states, moments)
+@given(summaries, states, policies, moments)
 def test_a_silence_is_over_when_it_says_so(
-    summary: LineSummary, feeds: Mapping[str, FeedState], now: UtcMillis
+    summary: LineSummary, feeds: Mapping[str, FeedState], by: Policy, now: UtcMillis
 ) -> None:
-    verdicts = judge(context(summary, now, feeds, DEFAULT), ()).verdicts
+    verdicts = judge(context(summary, now, feeds, by), ()).verdicts
     for verdict in verdicts:
         at = verdict.next_fire_at
         if verdict.outcome is not Outcome.SILENT or at is None:
             continue
-        then = {
-            each.rule: each for each in judge(context(summary, at, feeds, DEFAULT), ()).verdicts
-        }
+        then = {each.rule: each for each in judge(context(summary, at, feeds, by), ()).verdicts}
         assert then[verdict.rule] != verdict
-        before = judge(context(summary, at - 1, feeds, DEFAULT), ()).verdicts
+        before = judge(context(summary, at - 1, feeds, by), ()).verdicts
         assert next(each for each in before if each.rule == verdict.rule) == verdict
 
 
-@given(summaries, states, moments)
+@given(summaries, states, policies, moments)
 def test_every_rule_answers_and_every_silence_has_a_reason(
-    summary: LineSummary, feeds: Mapping[str, FeedState], now: UtcMillis
+    summary: LineSummary, feeds: Mapping[str, FeedState], policy: Policy, now: UtcMillis
 ) -> None:
-    by = context(summary, now, feeds, DEFAULT)
+    by = context(summary, now, feeds, policy)
     judgement = judge(by, ())
-    assert [each.rule for each in judgement.verdicts] == [rule.name for rule in LINE_RULES]
+    chases = list(ChaseKind) if policy is ASKING else []
+    assert [each.rule for each in judgement.verdicts] == [*(r.name for r in LINE_RULES), *chases]
     for verdict, record in zip(
         judgement.verdicts, verdict_records(by, judgement.verdicts), strict=True
     ):
@@ -171,6 +180,7 @@ def test_every_rule_answers_and_every_silence_has_a_reason(
     if judgement.progress in (Progress.REJECTED, Progress.CANCELLED, Progress.CLOSED):
         assert judgement.findings == ()
         assert judgement.next_fire_at is None
+        assert judgement.ask is None
 
 
 @given(summaries, states, moments)
@@ -200,6 +210,24 @@ def test_an_incomplete_cut_concludes_nothing_from_absence(
     assert judgement.next_fire_at is not None
 
 
+@given(summaries, summaries, states, moments)
+def test_an_incomplete_cut_asks_no_more_than_before(
+    before: LineSummary, after: LineSummary, feeds: Mapping[str, FeedState], now: UtcMillis
+) -> None:
+    previous = judge(context(before, now, feeds, ASKING), ())
+    judgement = judge(
+        context(after, now + 9 * DAY_MS, feeds, ASKING, complete=False), previous.verdicts
+    )
+    asked = {
+        each.rule: each.value for each in previous.verdicts if each.reason == ChaseReason.ASKED
+    }
+    for verdict in judgement.verdicts:
+        if verdict.reason == ChaseReason.ASKED:
+            assert verdict.value == asked[verdict.rule]
+    again = judge(context(before, now, feeds, ASKING, complete=False), previous.verdicts)
+    assert again.ask == previous.ask
+
+
 @given(summaries, states, moments)
 def test_with_nothing_known_before_an_incomplete_cut_raises_nothing_from_absence(
     summary: LineSummary, feeds: Mapping[str, FeedState], now: UtcMillis
@@ -227,14 +255,16 @@ def test_what_waits_for_a_blind_source_is_neither_on_time_nor_concluded_late(
         assert told, "only what was told speaks louder than a silent source"
 
 
-@given(summaries, states, moments)
+@given(summaries, states, policies, moments)
 def test_while_facts_hide_nothing_new_is_concluded_and_nothing_is_taken_back(
-    summary: LineSummary, feeds: Mapping[str, FeedState], now: UtcMillis
+    summary: LineSummary, feeds: Mapping[str, FeedState], by: Policy, now: UtcMillis
 ) -> None:
     held = ("orders", "shipments")
     resting = {rule.name for rule in LINE_RULES if rule.rests_on_absence}
-    hidden = judge(context(summary, now, feeds, DEFAULT, held_families=held), ())
+    hidden = judge(context(summary, now, feeds, by, held_families=held), ())
     assert not resting & {each.rule for each in hidden.findings}
-    seen = judge(context(summary, now, feeds, DEFAULT), ())
-    kept = judge(context(summary, now, feeds, DEFAULT, held_families=held), seen.verdicts)
+    assert hidden.ask is None
+    seen = judge(context(summary, now, feeds, by), ())
+    kept = judge(context(summary, now, feeds, by, held_families=held), seen.verdicts)
     assert kept.findings == seen.findings
+    assert kept.ask == seen.ask

@@ -48,7 +48,12 @@ def network(*more_feeds: model.Feed) -> Network:
             calendars=(model.Calendar(id="weekdays"),),
             parties=(
                 model.Party(id="ACME", name="Acme", kind=model.PartyKind.MANUFACTURER),
-                model.Party(id="VOLTA", name="Volta Cells", kind=model.PartyKind.SUPPLIER),
+                model.Party(
+                    id="VOLTA",
+                    name="Volta Cells",
+                    kind=model.PartyKind.SUPPLIER,
+                    subscribed=True,
+                ),
                 model.Party(id="KESTREL", name="Kestrel Lines", kind=model.PartyKind.CARRIER),
             ),
             sites=(

@@ -228,7 +228,9 @@ def test_an_alert_says_that_the_supplier_was_asked_in_vain() -> None:
     scene = Scene()
     scene.at(50)
     said = scene.verdicts("unconfirmed")[-1]
-    assert said.text.endswith("The supplier was asked, time 3 of 3, and has not answered.")
+    assert said.text.endswith(
+        "The supplier was asked (time 3 of 3, due 2026-01-07 00:00 UTC) and has not answered."
+    )
     silent = Scene(policy(""))
     silent.at(50)
     assert "asked" not in silent.verdicts("unconfirmed")[-1].text
