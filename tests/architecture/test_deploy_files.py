@@ -26,10 +26,21 @@ COMPOSE: Any = yaml.safe_load((ROOT / "deploy/compose/compose.yaml").read_text(e
 SERVICES = {
     name: each for name, each in COMPOSE["services"].items() if each["image"] == "slipwatch"
 }
-MANIFESTS: list[Any] = list(
-    yaml.safe_load_all((ROOT / "deploy/kubernetes/slipwatch.yaml").read_text(encoding="utf-8"))
-)
-WORKLOADS = [each for each in MANIFESTS if each["kind"] in {"StatefulSet", "Deployment", "Job"}]
+KUBERNETES = ROOT / "deploy/kubernetes"
+OVERLAY: Any = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+"""The view's database in PostgreSQL, beside what is there without it."""
+MANIFESTS: list[Any] = [
+    each
+    for name in OVERLAY["resources"]
+    for each in yaml.safe_load_all((KUBERNETES / name).read_text(encoding="utf-8"))
+]
+POSTGRESQL = "slipwatch-postgresql"
+WORKLOADS = [
+    each
+    for each in MANIFESTS
+    if each["kind"] in {"StatefulSet", "Deployment", "Job"}
+    and each["metadata"]["name"] != POSTGRESQL
+]
 LONG_RUNNING = [each for each in WORKLOADS if each["kind"] != "Job"]
 PORTS = {
     "worker": Settings.model_fields["web"].default.port,
@@ -272,7 +283,10 @@ def test_a_pod_runs_a_command_that_exists_as_the_images_user(workload: Any) -> N
         assert set(mounts) == volumes
         assert mounts["scratch"] == instructions("WORKDIR")[-1]
         for each in container["env"]:
-            assert not SECRET.search(each["name"]) or "valueFrom" in each
+            is_file = each["name"].endswith("_FILE") and each["value"].startswith(
+                f"{mounts['secrets']}/"
+            )
+            assert not SECRET.search(each["name"]) or is_file or "valueFrom" in each
         given = {each["name"]: each.get("value") for each in container["env"]}
         assert given["SLIPWATCH_CONFIG"] == f"{mounts['config']}/slipwatch.toml"
         assert all(
@@ -323,3 +337,64 @@ def test_images_are_this_version_and_workers_are_named_by_their_pods() -> None:
     assert images == {f"slipwatch:{project['version']}"}
     (worker,) = [c for _, _, c in containers() if c["args"][0] == "worker"]
     assert worker["args"] == ["worker", "--name", "$(POD_NAME)"]
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """The variables of the one container of that name's pods, the overlay's patches included."""
+    (workload,) = [each for each in MANIFESTS if named(each) == name and "template" in each["spec"]]
+    patches = [yaml.safe_load(each["patch"]) for each in OVERLAY["patches"]]
+    said = [workload, *(each for each in patches if named(each) == name)]
+    pods = [each["spec"]["template"]["spec"]["containers"] for each in said]
+    assert len({container["name"] for (container,) in pods}) == 1
+    return {each["name"]: each["value"] for (container,) in pods for each in container["env"]}
+
+
+def test_the_overlay_patches_what_is_there() -> None:
+    for each in OVERLAY["patches"]:
+        patch = yaml.safe_load(each["patch"])
+        assert each["target"] == {"kind": patch["kind"], "name": named(patch)}
+        assert (patch["kind"], named(patch)) in {(m["kind"], named(m)) for m in MANIFESTS}
+
+
+@pytest.mark.parametrize(
+    ("name", "follows"), [("slipwatch-view", True), ("slipwatch-view-answers", False)]
+)
+def test_the_overlay_gives_the_pods_of_the_views_one_database_and_no_password(
+    name: str, follows: bool, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = environment_of(POSTGRESQL)
+    environment = environment_of(name)
+    password = Path(environment.pop("SLIPWATCH_VIEW__DATABASE_PASSWORD_FILE"))
+    given = image_environment() | environment
+    settings = loaded(monkeypatch, given, config_file(alone))
+    assert settings.view.follow is follows
+    address = make_url(settings.view.database)
+    assert (address.username, address.database) == (server["POSTGRES_USER"], server["POSTGRES_DB"])
+    assert address.password is None
+    (service,) = [m for m in MANIFESTS if m["kind"] == "Service" and named(m) == address.host]
+    assert address.port in {each["port"] for each in service["spec"]["ports"]}
+    # All of the secret is mounted for the views, and this one part of it for the server.
+    assert Path(server["POSTGRES_PASSWORD_FILE"]).name == password.name
+    assert f"{password.name}=" in (KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8")
+
+
+def test_the_servers_pod_has_its_password_its_probes_and_a_volume() -> None:
+    (server,) = [m for m in MANIFESTS if m["kind"] == "StatefulSet" and named(m) == POSTGRESQL]
+    (service,) = [m for m in MANIFESTS if m["kind"] == "Service" and named(m) == POSTGRESQL]
+    assert service["spec"]["selector"] == server["spec"]["template"]["metadata"]["labels"]
+    assert server["spec"]["serviceName"] == named(service)
+    pod = server["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    compose = yaml.safe_load((ROOT / "deploy/compose/postgresql.yaml").read_text(encoding="utf-8"))
+    assert container["image"] == compose["services"]["postgres"]["image"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    claims = {each["metadata"]["name"] for each in server["spec"]["volumeClaimTemplates"]}
+    assert set(mounts) == {each["name"] for each in pod["volumes"]} | claims
+    environment = environment_of(POSTGRESQL)
+    assert environment["PGDATA"].startswith(f"{mounts['data']}/")
+    (secret,) = [each["secret"] for each in pod["volumes"] if "secret" in each]
+    files = {f"{mounts['password']}/{each['path']}" for each in secret["items"]}
+    assert files == {environment["POSTGRES_PASSWORD_FILE"]}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert f"--username={environment['POSTGRES_USER']}" in container[probe]["exec"]["command"]
