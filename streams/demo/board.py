@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from schemas.partner_sources import partner_of
 from schemas.payment_records import Clearance, LinePayment
 from schemas.records import (
     Alert,
     AlertState,
+    DeadLetter,
     Decision,
     DecisionKind,
     FeedStatus,
@@ -19,6 +21,7 @@ from schemas.records import (
     Progress,
     Receipt,
     Standing,
+    Statement,
     decode,
 )
 from schemas.stock_records import StockStanding
@@ -42,6 +45,7 @@ class LineStanding(msgspec.Struct, frozen=True, gc=False):
     value_minor: int | None = None
     currency: str | None = None
     payment: LinePayment | None = None
+    last_confirmed: Statement | None = None
 
 
 class NodeStanding(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +61,15 @@ class Owed(msgspec.Struct, frozen=True):
 
     values: Mapping[str, int]
     held: int
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """How many lines stand as a partner answered for them by the door, and the newest of these
+    answers: its line and who gave it."""
+
+    lines: int
+    newest: str | None = None
+    party: str | None = None
 
 
 class Stakes(msgspec.Struct, frozen=True):
@@ -95,7 +108,8 @@ class Board:
     recipients: Counter[str] = field(default_factory=Counter)
     receipted: set[tuple[str, str]] = field(default_factory=set)
     """Notification id and sink of what was delivered."""
-    dead_letters: int = 0
+    letters: list[DeadLetter] = field(default_factory=list)
+    """What could not be used."""
     parked: set[bytes] = field(default_factory=set)
     _ticks: dict[int, Tick] = field(default_factory=dict)
     _stands: dict[bytes, int] = field(default_factory=dict)
@@ -139,7 +153,7 @@ class Board:
             case "progress":
                 self._take_progress(key or b"", decode(value, StageProgress))
             case "dead-letters":
-                self.dead_letters += 1
+                self.letters.append(decode(value, DeadLetter))
             case "parked":
                 self.parked.add(key or b"")
             case _:
@@ -230,6 +244,19 @@ class Board:
         out."""
         counts = Counter(node.standing for node in self.nodes.values())
         return {standing: counts[standing] for standing in StockStanding if counts[standing]}
+
+    def answered(self) -> Answered:
+        """The lines whose last promise was an answer by the door."""
+        told = [
+            (line.last_confirmed.told_at, line.line_id, party)
+            for line in self.lines.values()
+            if line.last_confirmed is not None
+            and (party := partner_of(line.last_confirmed.source)) is not None
+        ]
+        if not told:
+            return Answered(0)
+        _, newest, party = max(told)
+        return Answered(len(told), newest, party)
 
     def owed(self) -> Owed:
         """What is still to be paid of all invoices, and how many lines wait for money."""

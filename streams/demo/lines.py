@@ -12,6 +12,7 @@ from streams.demo.scene import Scene
 from streams.demo.words import (
     STANDING_STYLES,
     STANDING_WORDS,
+    answered_words,
     at_stake,
     moment,
     owed_words,
@@ -89,6 +90,7 @@ def _status(scene: Scene) -> str:
         f"{moment(scene.now)}  -- {counted(len(board.open_alerts), 'alert')} open; "
         f"order lines: {promises}; "
         f"stock: {stock_words(board.stock())}; money: {owed_words(owed.values, owed.held)}; "
+        f"answered by the door: {answered_words(board.answered())}; "
         f"feeds: {len(board.feeds)}, blind: {', '.join(sorted(blind)) or 'none'}; "
         f"{scene.facts_per_second} facts/s, {scene.ticks_per_second:.1f} ticks/s"
     )

@@ -11,7 +11,7 @@ import msgspec
 from alerts.texts import counted
 from schemas.units import DAY_MS, HOUR_MS, instant
 from streams.demo.demonstration import Demonstration
-from streams.demo.summary import Alerts, Faults, count_alerts, judge
+from streams.demo.summary import Alerts, Answers, Faults, count_alerts, count_answers, judge
 from streams.demo.words import days
 
 UNCAUGHT_SHOWN = 5
@@ -55,6 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     started_seconds: float
     faults: Faults
     alerts: Alerts
+    answers: Answers
     notifications: Notifications
     flow: Flow
     dead_letters: int
@@ -77,6 +78,7 @@ def make_report(demo: Demonstration) -> Report:
         started_seconds=round(demo.started_seconds, 1),
         faults=faults,
         alerts=count_alerts(board),
+        answers=count_answers(board),
         notifications=Notifications(
             decided=len(board.notified),
             delivered=board.delivered,
@@ -90,7 +92,7 @@ def make_report(demo: Demonstration) -> Report:
             ticks=board.done,
             ticks_per_second=round((board.done - demo.past_ticks) / seconds, 1),
         ),
-        dead_letters=board.dead_letters,
+        dead_letters=len(board.letters),
         parked_keys=len(board.parked),
     )
 
@@ -122,6 +124,11 @@ def _told(report: Report) -> Iterator[str]:
     yield (
         f"alerts          {report.alerts.raised}: {report.alerts.open} open, "
         f"{report.alerts.resolved} resolved by themselves"
+    )
+    answers = report.answers
+    yield (
+        f"answers         {counted(answers.lines, 'line')} promised by partners at the door; "
+        f"{counted(answers.refused, 'answer')} refused, for lines of others"
     )
     recipients = ", ".join(f"{name} {count}" for name, count in sent.by_recipient.items())
     yield (
@@ -178,6 +185,7 @@ def _next_told(report: Report, program: str, *, keep: bool) -> Iterator[str]:
         (f"order show {example}", "where it is, what was promised, what comes next"),
         ("stock list", "what lies where, and what runs short"),
         *_of_stock_and_money(faults),
+        *_of_answers(report),
         ("status", "how far time has come, and what needs a person"),
     ]
     if keep:
@@ -188,6 +196,15 @@ def _next_told(report: Report, program: str, *, keep: bool) -> Iterator[str]:
     for command, says in commands:
         yield f"  {program} {command}"
         yield f"      {says}"
+
+
+def _of_answers(report: Report) -> Iterator[tuple[str, str]]:
+    """Where to look at what partners answered, right or wrong, and at what was refused."""
+    example = report.faults.answer_example or report.answers.example
+    if example:
+        yield f"explain '{example}'", "what its supplier answered by the door"
+    if report.answers.refused:
+        yield "dead-letters list --reason not_own_line", "what a partner said of another's line"
 
 
 def _of_stock_and_money(faults: Faults) -> Iterator[tuple[str, str]]:

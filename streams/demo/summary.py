@@ -15,9 +15,18 @@ import msgspec
 from schemas.records import AlertState, Decision, Outcome
 from schemas.units import HOUR_MS, UtcMillis, instant
 from streams.demo.board import Board
-from streams.simulator.faults import MONEY_FAULTS, STOCK_FAULTS, FaultKind
+from streams.simulator.faults import ANSWER_FAULTS, MONEY_FAULTS, STOCK_FAULTS, FaultKind
 from streams.simulator.simulation import Simulation
-from streams.simulator.truth import FalseAlarm, FaultScore, Truth, fired, score, truth_of
+from streams.simulator.truth import (
+    FalseAlarm,
+    FaultScore,
+    Truth,
+    fired,
+    refused,
+    score,
+    truth_of,
+)
+from streams.stages.ownership import NOT_OWN_LINE
 
 NO_RULE = "no rule fired for it"
 
@@ -80,6 +89,17 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the fault of money that was caught last."""
     stock_example: str | None
     """The stock node of the fault of stock that was caught last."""
+    answer_example: str | None
+    """A line of the fault in an answer by the door that was caught last."""
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines whose last promise came by the door, the one answered for last, and how many facts of
+    partners were refused because the line is not theirs."""
+
+    lines: int
+    example: str | None
+    refused: int
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,12 +119,16 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
     """
     gap_ms = board.gap_max_ms
     truth = _widened(truth_of(simulation), gap_ms)
-    whole = score(truth, fired(board.verdicts), 2 * gap_ms + HOUR_MS)
+    refusals = refused(board.letters)
+    whole = score(truth, fired(board.verdicts), 2 * gap_ms + HOUR_MS, refusals)
     scored = [each for each in whole.faults if _latest_at(each) > began_at]
     caught = [each for each in scored if each.in_time]
     in_advance = [each for each in caught if each.early_ms is not None and each.early_ms > 0]
     of_money = [each for each in caught if each.injection.kind in MONEY_FAULTS]
     of_stock = [each for each in caught if each.injection.kind in STOCK_FAULTS]
+    of_answers = [
+        each for each in caught if each.injection.kind in ANSWER_FAULTS and each.injection.touched
+    ]
     early = sorted(each.early_ms for each in caught if each.early_ms is not None)
     return Faults(
         injected=len(scored) + whole.open + whole.harmless,
@@ -122,6 +146,7 @@ def judge(simulation: Simulation, board: Board, began_at: UtcMillis) -> Faults:
         example=_last_subject(in_advance),
         money_example=_last_subject(of_money),
         stock_example=_last_subject(of_stock),
+        answer_example=_last_subject(of_answers),
     )
 
 
@@ -144,6 +169,17 @@ def _widened(truth: Truth, gap_ms: int) -> Truth:
         for each in truth.injections
     )
     return replace(truth, injections=injections)
+
+
+def count_answers(board: Board) -> Answers:
+    """The answers by the door: those that hold, and facts that were refused because the line is
+    not the partner's."""
+    answered = board.answered()
+    return Answers(
+        lines=answered.lines,
+        example=answered.newest,
+        refused=sum(each.reason == NOT_OWN_LINE for each in board.letters),
+    )
 
 
 def count_alerts(board: Board) -> Alerts:

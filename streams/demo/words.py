@@ -9,6 +9,7 @@ from alerts.texts import counted
 from schemas.records import Alert, AlertState, Severity, Standing
 from schemas.stock_records import StockStanding
 from schemas.units import UtcMillis, instant
+from streams.demo.board import Answered
 
 SEVERITY_STYLES = {
     Severity.CRITICAL: "bold white on red",
@@ -85,6 +86,12 @@ def stock_words(counts: Mapping[StockStanding, int]) -> str:
 def owed_words(values: Mapping[str, int], held: int) -> str:
     """1.2 M EUR to be paid, 3 lines held; of lines, those that may not go until money comes."""
     return f"{short_values(values) or 'nothing'} to be paid, {counted(held, 'line')} held"
+
+
+def answered_words(answered: Answered) -> str:
+    """27 lines, at last ACME/4711#10 by BOLTS; of lines that stand as a partner answered."""
+    last = f", at last {answered.newest} by {answered.party}" if answered.newest else ""
+    return f"{counted(answered.lines, 'line')}{last}"
 
 
 def pace(speed: float) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
-from streams.simulator.faults import MONEY_FAULTS, ExpectedCatch, FaultKind, Injection
+from streams.simulator.dialogues import claim_event
+from streams.simulator.faults import (
+    ANSWER_FAULTS,
+    MONEY_FAULTS,
+    ExpectedCatch,
+    FaultKind,
+    Injection,
+    refused_fact,
+)
 from streams.simulator.plans import Plan
 from streams.simulator.telling import Story
 
@@ -16,6 +24,9 @@ NOT_INVOICED_AFTER_MS = 7 * DAY_MS
 UNPAID_AFTER_MS = 3 * DAY_MS
 """From when a missing payment can be told, after it fell due: the default grace of the rule."""
 
+NOT_OWN_AFTER_MS = 2 * DAY_MS
+"""From when a fact of somebody else's line is a dead letter: the policy's default."""
+
 SIGNS_WITHIN_MS = 36 * HOUR_MS
 """By when every source has said that it is complete up to a moment, the nightly ones included."""
 
@@ -26,6 +37,8 @@ def injection_of(plan: Plan, story: Story) -> Injection | None:
         return None
     if plan.fault in MONEY_FAULTS:
         return _of_money(plan, story, plan.fault)
+    if plan.fault in ANSWER_FAULTS:
+        return _of_answers(plan, story, plan.fault)
     lines = story.lines
     match plan.fault:
         case FaultKind.LATE_SUPPLIER:
@@ -85,6 +98,37 @@ def _of_money(plan: Plan, story: Story, kind: FaultKind) -> Injection:
         case _:
             raise AssertionError(f"{kind} is no fault of money")
     return _injection(plan, at, says, lines, earliest_at, latest_at, None)
+
+
+def _of_answers(plan: Plan, story: Story, kind: FaultKind) -> Injection:
+    """Of what the supplier answers; what it says of somebody else's line touches no line at all."""
+    at, lines = plan.fault_at, story.lines
+    due_at: UtcMillis | None = None
+    match kind:
+        case FaultKind.NEVER_ANSWERED:
+            earliest_at = at + UNCONFIRMED_AFTER_MS
+            latest_at = earliest_at + SIGNS_WITHIN_MS
+            says = "the supplier never answers"
+        case FaultKind.SHORT_ANSWER:
+            earliest_at = plan.placed_at + UNCONFIRMED_AFTER_MS
+            latest_at = earliest_at + SIGNS_WITHIN_MS
+            lines, says = lines[:1], "the parts of an answer add up to less than was ordered"
+        case FaultKind.LATER_ANSWER:
+            earliest_at = latest_at = at
+            due_at = plan.due_at
+            says = "a second answer puts the promise off"
+        case FaultKind.ANSWER_NOT_KEPT:
+            earliest_at, latest_at = at, story.told_at["delivered"]
+            lines, says = lines[:1], "less was promised and the rest given up, and all of it comes"
+        case FaultKind.FOREIGN_ANSWER:
+            subject = refused_fact(plan.flow.supplier_feed, claim_event(plan))
+            due = at + NOT_OWN_AFTER_MS
+            says = "the supplier promises a line of another one"
+            catch = ExpectedCatch(subject, due, due)
+            return Injection(f"{kind}:{plan.order_ref}", kind, at, says, (catch,), ())
+        case _:
+            raise AssertionError(f"{kind} is no fault of an answer")
+    return _injection(plan, at, says, lines, earliest_at, latest_at, due_at)
 
 
 def _injection(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 from schemas.facts import Family
+from schemas.partner_sources import partner_of, partner_source
 from schemas.units import HOUR_MS
 from topology.load import load
 from topology.model import Mode
@@ -38,6 +39,16 @@ class Flow:
     bank_feed: str
     net_days: int
     """The terms: an invoice falls due so many days after its own."""
+
+    @property
+    def is_answered(self) -> bool:
+        """The supplier has no system of its own: what it says comes in by the door."""
+        return partner_of(self.supplier_feed) is not None
+
+    @property
+    def names_own_numbers(self) -> bool:
+        """The supplier invoices and announces by its own numbers, not by the buyer's."""
+        return self.supplier_feed != "maker-erp" and not self.is_answered
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,13 @@ _FLOWS: tuple[tuple[str, tuple[str, ...], int, int, int, int, str], ...] = (
 )
 
 
+_ANSWERED_FLOWS = (
+    ("graz-brno", ("GASKET",), 3, 100, 1_000, 240, "EUR"),
+    ("ostrava-brno", ("CRATE",), 2, 20, 200, 3_600, "EUR"),
+)
+"""Of suppliers that answer by the door, for they have no system of their own."""
+
+
 def load_network() -> Network:
     """The network of the simulated chain, read and checked by the loader that everybody uses."""
     with as_file(NETWORK_FILES) as folder:
@@ -94,14 +112,25 @@ def load_network() -> Network:
 
 
 def flows(network: Network) -> tuple[Flow, ...]:
-    """All flows of the chain, with the feeds of those who take part."""
+    """The flows between those who have systems, with the feeds of those who take part."""
+    return _flows(network, _FLOWS)
+
+
+def answered_flows(network: Network) -> tuple[Flow, ...]:
+    """The flows of suppliers that answer by the door."""
+    return _flows(network, _ANSWERED_FLOWS)
+
+
+def _flows(
+    network: Network, told: tuple[tuple[str, tuple[str, ...], int, int, int, int, str], ...]
+) -> tuple[Flow, ...]:
     feed_of = {
         feed.party: feed.id
         for feed in network.document.feeds
         if not {Family.ORDERS, Family.SHIPMENTS}.isdisjoint(feed.families)
     }
     found = []
-    for lane_id, items, weight, least, most, value_minor, currency in _FLOWS:
+    for lane_id, items, weight, least, most, value_minor, currency in told:
         lane = network.lanes[lane_id]
         supplier = network.sites[lane.origin].party
         buyer = network.sites[lane.destination].party
@@ -116,7 +145,7 @@ def flows(network: Network) -> tuple[Flow, ...]:
                 most,
                 value_minor,
                 currency,
-                feed_of[supplier],
+                feed_of.get(supplier) or partner_source(supplier),
                 feed_of[buyer],
                 feed_of[lane.carrier],
                 BANK_FEED,

@@ -34,6 +34,11 @@ class FaultKind(enum.StrEnum):
     PAYMENT_HOLD = "payment_hold"
     COUNT_ERROR = "count_error"
     STOCK_SHORTAGE = "stock_shortage"
+    NEVER_ANSWERED = "never_answered"
+    SHORT_ANSWER = "short_answer"
+    LATER_ANSWER = "later_answer"
+    ANSWER_NOT_KEPT = "answer_not_kept"
+    FOREIGN_ANSWER = "foreign_answer"
 
 
 ORDER_FAULTS: tuple[FaultKind, ...] = (
@@ -55,6 +60,15 @@ MONEY_FAULTS: tuple[FaultKind, ...] = (
 )
 """Faults of the money of one order."""
 
+ANSWER_FAULTS: tuple[FaultKind, ...] = (
+    FaultKind.NEVER_ANSWERED,
+    FaultKind.SHORT_ANSWER,
+    FaultKind.LATER_ANSWER,
+    FaultKind.ANSWER_NOT_KEPT,
+    FaultKind.FOREIGN_ANSWER,
+)
+"""Faults in what a supplier answers by the door."""
+
 STOCK_FAULTS: tuple[FaultKind, ...] = (FaultKind.COUNT_ERROR, FaultKind.STOCK_SHORTAGE)
 """Faults of one stock node. The others hit whatever passes a port or hangs on a feed."""
 
@@ -70,8 +84,8 @@ class NoiseKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Rates:
-    """How often faults happen. Shares are of 1000 orders, of 1000 whose goods have no fault, and of
-    1000 counts; the rest are chances per day."""
+    """How often faults happen. Shares are of 1000 orders, of 1000 whose goods have no fault, of
+    1000 counts, and of 1000 orders that are answered by the door; the rest are chances per day."""
 
     order_fault_permille: int = 90
     congestion_percent_a_day: int = 12
@@ -79,6 +93,7 @@ class Rates:
     money_fault_permille: int = 60
     count_error_permille: int = 60
     shortage_percent_a_day: int = 12
+    answer_fault_permille: int = 300
 
 
 @dataclass(frozen=True)
@@ -94,7 +109,7 @@ class Noise:
 
 USUAL_FAULTS = Rates()
 USUAL_NOISE = Noise()
-NO_FAULTS = Rates(0, 0, 0, 0, 0, 0)
+NO_FAULTS = Rates(0, 0, 0, 0, 0, 0, 0)
 NO_NOISE = Noise(0, 0, 0, 0, 0)
 FAULT_FREE_DAYS = 3
 """No fault happens in so many first days: sources must have been heard to fall silent."""
@@ -106,7 +121,8 @@ NEVER_SILENT = ("ocean-tracking", "maker-erp", "maker-bank")
 
 @dataclass(frozen=True)
 class ExpectedCatch:
-    """One thing that should be caught: a line, a stock node or (for an outage) a source.
+    """One thing that should be caught: a line, a stock node, (for an outage) a source, or a fact
+    that must end in the dead letters (`refused_fact`).
 
     It can be told from the facts from `earliest_at` on and should be by `latest_at`; `due_at` is
     when the line's first promise falls due, None where the fault breaks none.
@@ -116,6 +132,11 @@ class ExpectedCatch:
     earliest_at: UtcMillis
     latest_at: UtcMillis
     due_at: UtcMillis | None = None
+
+
+def refused_fact(source: str, event_id: str) -> str:
+    """The subject of a catch that is no alert: this fact is a dead letter."""
+    return f"{source} {event_id}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from schemas.facts import Heartbeat
 from schemas.units import DAY_MS, MINUTE_MS, UtcMillis
@@ -17,6 +18,30 @@ RECORDING_MAX_MS = 20 * MINUTE_MS
 
 SETTLING_MS = 10 * MINUTE_MS
 """What a source leaves out, beyond that, when it says up to when it is complete."""
+
+
+class Teller(Protocol):
+    """Who tells facts: a source of the network, or a partner by its door."""
+
+    def recorded_at(self, occurred_at: UtcMillis, rng: Random) -> UtcMillis:
+        """When something is recorded that happened then."""
+        ...
+
+    def sent_at(self, recorded_at: UtcMillis) -> UtcMillis:
+        """When a fact is sent that was recorded then."""
+        ...
+
+
+class Partner:
+    """A partner that posts its facts by the door: at once, without signs of life."""
+
+    def recorded_at(self, occurred_at: UtcMillis, rng: Random) -> UtcMillis:
+        """When something is recorded that happened then."""
+        return occurred_at + rng.randrange(MINUTE_MS, RECORDING_MAX_MS)
+
+    def sent_at(self, recorded_at: UtcMillis) -> UtcMillis:
+        """The door takes it in the same moment."""
+        return recorded_at
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.facts import PaymentFact
 from schemas.units import QUANTITY_ONE, UtcMillis
 from streams.simulator.faults import Noise
-from streams.simulator.feeds import Source
+from streams.simulator.feeds import Teller
 from streams.simulator.plans import Billing, Plan, PlannedLine
 from streams.simulator.telling import Story, Voice
 
@@ -29,7 +29,7 @@ class _Asked(NamedTuple):
 
 
 def tell_money(
-    plan: Plan, story: Story, sources: Mapping[str, Source], noise: Noise, seed: int
+    plan: Plan, story: Story, sources: Mapping[str, Teller], noise: Noise, seed: int
 ) -> None:
     """Adds the facts of the order's money to its story: held and released where the supplier does
     not trust the buyer, invoiced, credited where less was received, paid."""
@@ -44,7 +44,7 @@ class _Teller:
     def __init__(self, plan: Plan, voice: Voice) -> None:
         self._plan = plan
         self._voice = voice
-        self._invoice_ref = f"{plan.flow.supplier}/INV-{plan.number:07d}"
+        self._invoice_ref = plan.invoice_ref
 
     def hold(self) -> None:
         """The goods are held, and released; the supplier's credit control speaks of the order."""
@@ -92,12 +92,13 @@ class _Teller:
         return _Asked(line, line.quantity + extra, price_minor, extra + missing, credit_minor)
 
     def _names(self, line: PlannedLine) -> dict[str, object]:
-        """How the supplier names the line: the maker by his buyer's number, others by their own."""
+        """How the supplier names the line: the maker, and who answers by the door, by the buyer's
+        number, others by their own."""
         plan = self._plan
-        if plan.flow.supplier_feed == "maker-erp":
-            numbers = {"order_ref": plan.order_ref, "line": line.number}
-        else:
+        if plan.flow.names_own_numbers:
             numbers = {"supplier_ref": plan.supplier_ref, "supplier_line": line.number}
+        else:
+            numbers = {"order_ref": plan.order_ref, "line": line.number}
         return {"invoice_ref": self._invoice_ref, **numbers}
 
     def _credit(self, asked: _Asked, at: UtcMillis) -> None:

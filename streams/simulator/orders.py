@@ -7,11 +7,12 @@ times and calendars of its lane, and everything in it happens in the working hou
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from random import Random
 
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, Day, UtcMillis
+from streams.simulator.aftermath import aftermath_of
 from streams.simulator.billing import bill
 from streams.simulator.chain import STOPS, Flow
 from streams.simulator.faults import (
@@ -35,6 +36,15 @@ HELD_TOLD_MS = 36 * HOUR_MS
 """For so long at least a hold matters before it is released: a night and a run after it."""
 
 
+@dataclass(frozen=True)
+class Pace:
+    """When orders are thought of: the first one, `numbers_from`, at the start."""
+
+    started_at: UtcMillis
+    every_ms: float
+    numbers_from: int = 0
+
+
 class Planner:
     """Plans orders by their number. Holds nothing that changes but what is planned of windows."""
 
@@ -45,8 +55,7 @@ class Planner:
         windows: Windows,
         rates: Rates,
         seed: int,
-        started_at: UtcMillis,
-        order_every_ms: float,
+        pace: Pace,
     ) -> None:
         self._network = network
         self._flows = flows
@@ -54,15 +63,26 @@ class Planner:
         self._windows = windows
         self._rates = rates
         self._seed = seed
-        self._started_at = started_at
-        self._order_every_ms = order_every_ms
+        self._pace = pace
 
     def thought_of_at(self, number: int) -> UtcMillis:
         """When the buyer thinks of the order; it is placed then or later, in working hours."""
-        return self._started_at + int(number * self._order_every_ms)
+        pace = self._pace
+        return pace.started_at + int((number - pace.numbers_from) * pace.every_ms)
 
     def plan(self, number: int, rng: Random) -> Plan:
         """The plan of that order; `rng` is the order's own."""
+        sure, work_ms = self.sure(number, rng)
+        kind = rng.choice(ORDER_FAULTS)
+        plan = sure
+        if rng.randrange(1000) < self._rates.order_fault_permille and self.is_clear(sure):
+            plan = self._faulty(sure, kind, rng, work_ms)
+        plan = self._with_money(plan, work_ms)
+        return replace(plan, aftermath=aftermath_of(plan, self._windows, self._seed))
+
+    def sure(self, number: int, rng: Random) -> tuple[Plan, int]:
+        """The order if everybody keeps to it, without its money; and for how long it is worked on,
+        in milliseconds."""
         flow = rng.choices(self._flows, cum_weights=self._weights)[0]
         lane = self._network.lanes[flow.lane]
         placed_at = self._network.add_working_time(
@@ -72,11 +92,7 @@ class Planner:
         confirmed_at = placed_at + rng.randrange(10, 300) * MINUTE_MS
         work_ms = rng.randrange(4, 30) * HOUR_MS
         sure = self._sure(number, flow, lane, rng, placed_at, confirmed_at, work_ms)
-        kind = rng.choice(ORDER_FAULTS)
-        plan = sure
-        if rng.randrange(1000) < self._rates.order_fault_permille and self._is_clear(sure):
-            plan = self._faulty(sure, kind, rng, work_ms)
-        return self._with_money(plan, work_ms)
+        return sure, work_ms
 
     def _with_money(self, plan: Plan, work_ms: int) -> Plan:
         """The plan with its invoice and payments, and perhaps a fault of its money.
@@ -86,7 +102,7 @@ class Planner:
         rng = Random(f"{self._seed}/money/{plan.number}")
         kind = rng.choice(MONEY_FAULTS)
         is_faulty = rng.randrange(1000) < self._rates.money_fault_permille
-        if is_faulty and plan.fault is None and self._is_clear(plan):
+        if is_faulty and plan.fault is None and self.is_clear(plan):
             if kind is FaultKind.PAYMENT_HOLD:
                 faulty = self._held(plan, rng, work_ms)
             else:
@@ -101,10 +117,10 @@ class Planner:
         it; so late before they must leave that it matters, or else nothing happens."""
         held_at = plan.confirmed_at + rng.randrange(10, 90) * MINUTE_MS
         released_at = held_at + rng.randrange(48, 72) * HOUR_MS
-        held = self._renewed(plan, rng, plan.confirmed_at, released_at, work_ms)
+        held = self.renewed(plan, rng, plan.confirmed_at, released_at, work_ms)
         leaves_by = self._leaves_by(held)
         matters_at = max(held_at, leaves_by - HELD_LEAD_MS)
-        if matters_at > released_at - HELD_TOLD_MS or not self._is_clear(held):
+        if matters_at > released_at - HELD_TOLD_MS or not self.is_clear(held):
             return plan
         return replace(
             held,
@@ -198,7 +214,7 @@ class Planner:
         delivered_at = self._network.add_working_time(lane.destination, arrived_at, unloading_ms)
         return replace(plan, calls=tuple(calls), arrived_at=arrived_at, delivered_at=delivered_at)
 
-    def _is_clear(self, plan: Plan) -> bool:
+    def is_clear(self, plan: Plan) -> bool:
         """No congestion and no outage touches the order, so that a fault of it stands alone."""
         return (
             plan.placed_at >= self._windows.faults_from
@@ -215,7 +231,7 @@ class Planner:
                 faulty = self._late(plan, rng)
             case FaultKind.UNCONFIRMED_ORDER:
                 confirmed_at = plan.placed_at + rng.randrange(5 * 24, 7 * 24) * HOUR_MS
-                faulty = self._renewed(plan, rng, confirmed_at, confirmed_at, work_ms)
+                faulty = self.renewed(plan, rng, confirmed_at, confirmed_at, work_ms)
                 faulty = replace(faulty, fault=kind, fault_at=plan.placed_at)
             case FaultKind.PROMISE_CREEP:
                 faulty = self._creeping(plan, rng, work_ms)
@@ -235,9 +251,9 @@ class Planner:
                 )
             case _:
                 faulty = replace(plan, fault=kind, fault_at=plan.delivered_at)
-        return faulty if self._is_clear(faulty) else plan
+        return faulty if self.is_clear(faulty) else plan
 
-    def _renewed(
+    def renewed(
         self,
         plan: Plan,
         rng: Random,
@@ -287,7 +303,7 @@ class Planner:
         told: list[UtcMillis] = [plan.confirmed_at]
         for _ in range(steps):
             told.append(told[-1] + rng.randrange(20, 30) * HOUR_MS)
-        renewed = self._renewed(plan, rng, plan.confirmed_at, told[-1] + 36 * HOUR_MS, work_ms)
+        renewed = self.renewed(plan, rng, plan.confirmed_at, told[-1] + 36 * HOUR_MS, work_ms)
         first_on = renewed.promises[0][1]
         return replace(
             renewed,

@@ -59,6 +59,68 @@ class Billing:
 
 
 @dataclass(frozen=True)
+class Part:
+    """So much of a line by a day."""
+
+    quantity: int
+    promised_on: Day
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the supplier answers by the link of one line: in parts, or without any it rejects it."""
+
+    at: UtcMillis
+    line: PlannedLine
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """The buyer no longer wants so much of a line; without a quantity, any of it."""
+
+    at: UtcMillis
+    line: PlannedLine
+    quantity: int | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The supplier says something of a line that is another supplier's."""
+
+    at: UtcMillis
+    line_id: str
+    promised_on: Day
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """What buyer and supplier say to each other of an order that is answered by the door.
+
+    `asked_on` is the day that the buyer asks for first, `wanted_on` the one asked for in the end;
+    `ships`: goods come of it.
+    """
+
+    answers: tuple[Answer, ...]
+    asked_on: Day
+    wanted_on: Day
+    given_up: tuple[GivenUp, ...] = ()
+    claim: Claim | None = None
+    ships: bool = True
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What becomes of money and goods beside the plain way; 0 is never."""
+
+    failed_at: UtcMillis = 0
+    """A payment does not come about, and is made anew."""
+    refunded_at: UtcMillis = 0
+    """Some of the first line is to go back: it is paid back, credited and fetched, in turn."""
+    quantity: int = 0
+
+
+@dataclass(frozen=True)
 class Plan:
     """One order from its placing to its delivery. `promises` are told in turn, each with a day."""
 
@@ -80,6 +142,8 @@ class Plan:
     """Goods that missed this lane could still have taken another one."""
     hold: Hold | None = None
     billing: Billing | None = None
+    aftermath: Aftermath = Aftermath()
+    dialogue: Dialogue | None = None
 
     @property
     def order_ref(self) -> str:
@@ -90,6 +154,26 @@ class Plan:
     def supplier_ref(self) -> str:
         """The supplier's number of the order."""
         return f"{self.flow.supplier}/SO-{self.number:07d}"
+
+    @property
+    def shipment_ref(self) -> str:
+        """The supplier's number of its shipment."""
+        return f"{self.flow.supplier}/ASN-{self.number:07d}"
+
+    @property
+    def invoice_ref(self) -> str:
+        """The supplier's number of its invoice."""
+        return f"{self.flow.supplier}/INV-{self.number:07d}"
+
+    @property
+    def requested_on(self) -> Day:
+        """The day that the buyer asks for when the order is placed."""
+        return self.promises[0][1] if self.dialogue is None else self.dialogue.asked_on
+
+    @property
+    def ships(self) -> bool:
+        """Goods come of it."""
+        return self.dialogue is None or self.dialogue.ships
 
     @property
     def line_ids(self) -> tuple[str, ...]:

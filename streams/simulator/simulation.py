@@ -10,8 +10,9 @@ from typing import NamedTuple
 from schemas.addresses import fact_topic
 from schemas.facts import Fact
 from schemas.units import DAY_MS, UtcMillis
+from streams.simulator.answered import NUMBERS_FROM, SHARE_PERCENT, AnsweredPlanner
 from streams.simulator.bulk import copied
-from streams.simulator.chain import flows, load_network
+from streams.simulator.chain import answered_flows, flows, load_network
 from streams.simulator.faults import (
     USUAL_FAULTS,
     USUAL_NOISE,
@@ -23,9 +24,11 @@ from streams.simulator.faults import (
     Rates,
     Windows,
 )
-from streams.simulator.feeds import Source
+from streams.simulator.feeds import Partner, Source, Teller
 from streams.simulator.levels import levels
-from streams.simulator.orders import AWAY_DAYS_MAX, Planner
+from streams.simulator.orders import AWAY_DAYS_MAX, Pace, Planner
+from streams.simulator.plans import Plan
+from streams.simulator.quality import Inspector
 from streams.simulator.stock import StockKeeper
 from streams.simulator.stories import Storyteller
 from topology.network import Network
@@ -43,7 +46,8 @@ class Emission(NamedTuple):
 class SimulationOptions:
     """What a simulation depends on, beside the network that ships with it.
 
-    With `copies` every order happens so many times over, under numbers of its own: many facts for
+    For a hundred of its orders there are eight more at suppliers that answer by the door. With
+    `copies` every order happens so many times over, under numbers of its own: many facts for
     little work. The truth knows the originals only.
     """
 
@@ -71,19 +75,40 @@ class Simulation:
             for feed in self.network.document.feeds
         }
         whole_flows = flows(self.network)
+        every_ms = DAY_MS / options.orders_per_day
         self._planner = Planner(
             self.network,
             whole_flows,
             self._windows,
             options.rates,
             options.seed,
-            options.started_at,
-            DAY_MS / options.orders_per_day,
+            Pace(options.started_at, every_ms),
         )
-        self._storyteller = Storyteller(self._sources, options.noise, options.seed)
+        answered = answered_flows(self.network)
+        self._answered = AnsweredPlanner(
+            self.network,
+            Planner(
+                self.network,
+                answered,
+                self._windows,
+                options.rates,
+                options.seed,
+                Pace(options.started_at, every_ms * 100 / SHARE_PERCENT, NUMBERS_FROM),
+            ),
+            options.rates,
+            options.seed,
+        )
+        tellers: dict[str, Teller] = {**self._sources}
+        tellers |= {flow.supplier_feed: Partner() for flow in answered}
+        self._storyteller = Storyteller(tellers, options.noise, options.seed)
+        whole_levels = levels(self.network, whole_flows, options.orders_per_day)
+        self._inspector = Inspector(
+            self.network, whole_levels, self._sources, options.noise, options.seed,
+            options.started_at,
+        )  # fmt: skip
         self._stock = StockKeeper(
             self.network,
-            levels(self.network, whole_flows, options.orders_per_day),
+            whole_levels,
             self._sources,
             self._windows,
             options.rates,
@@ -93,6 +118,7 @@ class Simulation:
         )
         self._waiting: list[tuple[UtcMillis, str, str, int, Fact]] = []
         self._order = 0
+        self._answered_order = NUMBERS_FROM
         self._now = options.started_at
         self._injections: list[Injection] = []
         self._congested: dict[str, list[ExpectedCatch]] = {}
@@ -107,7 +133,7 @@ class Simulation:
     @property
     def orders(self) -> int:
         """How many orders were placed or thought of."""
-        return self._order
+        return self._order + self._answered_order - NUMBERS_FROM
 
     def advance(self, to: UtcMillis) -> list[Emission]:
         """Everything that is sent after the last advance and up to `to`, in the order of sending.
@@ -118,9 +144,14 @@ class Simulation:
             return []
         self._windows.plan_to(to + AWAY_DAYS_MAX * DAY_MS)
         while self._planner.thought_of_at(self._order) <= to:
-            self._write(self._order)
+            rng = self._rng(self._order)
+            self._write(self._planner.plan(self._order, rng), rng)
             self._order += 1
-        for told in self._stock.advance(to):
+        while self._answered.thought_of_at(self._answered_order) <= to:
+            rng = self._rng(self._answered_order)
+            self._write(self._answered.plan(self._answered_order, rng), rng)
+            self._answered_order += 1
+        for told in (*self._stock.advance(to), *self._inspector.advance(to)):
             self._push(told.send_at, told.fact, told.copy)
         for source in self._sources.values():
             for beat in source.heartbeats(self._now + 1, to + 1):
@@ -137,9 +168,10 @@ class Simulation:
                 emissions += (Emission(send_at, topic, each) for each in copies)
         return emissions
 
-    def _write(self, number: int) -> None:
-        rng = Random(f"{self.options.seed}/order/{number}")
-        plan = self._planner.plan(number, rng)
+    def _rng(self, number: int) -> Random:
+        return Random(f"{self.options.seed}/order/{number}")
+
+    def _write(self, plan: Plan, rng: Random) -> None:
         self._stock.expect(plan)
         story = self._storyteller.tell(plan, rng)
         for sent in story.sent:

@@ -8,8 +8,10 @@ from random import Random
 from schemas.facts import OrderFact, ShipmentFact
 from schemas.units import HOUR_MS, MINUTE_MS, QUANTITY_ONE, UtcMillis
 from streams.simulator.accounting import injection_of
+from streams.simulator.aftermath import tell_aftermath
+from streams.simulator.dialogues import converse
 from streams.simulator.faults import ExpectedCatch, FaultKind, Noise, NoiseKind
-from streams.simulator.feeds import Source
+from streams.simulator.feeds import Teller
 from streams.simulator.money import tell_money
 from streams.simulator.plans import Call, Plan, PlannedLine
 from streams.simulator.telling import Story, Voice
@@ -21,7 +23,7 @@ _BY_CARRIER_REF = frozenset({Mode.SEA, Mode.AIR})
 class Storyteller:
     """Writes the story of a plan. Everything random comes from the order's own generators."""
 
-    def __init__(self, sources: Mapping[str, Source], noise: Noise, seed: int) -> None:
+    def __init__(self, sources: Mapping[str, Teller], noise: Noise, seed: int) -> None:
         self._sources = sources
         self._noise = noise
         self._seed = seed
@@ -30,31 +32,37 @@ class Storyteller:
         """All facts of the order, in no order, with when each is sent."""
         teller = _Teller(plan, rng, self._sources, self._noise)
         teller.place()
-        teller.confirm()
-        teller.ship()
-        if plan.fault is not FaultKind.LOST_SHIPMENT:
-            teller.travel()
-        teller.deliver()
-        tell_money(plan, teller.story, self._sources, self._noise, self._seed)
-        teller.story.injection = injection_of(plan, teller.story)
-        return teller.story
+        if plan.dialogue is None:
+            teller.confirm()
+        else:
+            converse(plan, plan.dialogue, teller.voice)
+        story = teller.story
+        if plan.ships:
+            teller.ship()
+            if plan.fault is not FaultKind.LOST_SHIPMENT:
+                teller.travel()
+            teller.deliver()
+            tell_money(plan, story, self._sources, self._noise, self._seed)
+            tell_aftermath(plan, story, self._sources, self._noise, self._seed)
+        story.injection = injection_of(plan, story)
+        return story
 
 
 class _Teller:
     def __init__(
-        self, plan: Plan, rng: Random, sources: Mapping[str, Source], noise: Noise
+        self, plan: Plan, rng: Random, sources: Mapping[str, Teller], noise: Noise
     ) -> None:
         self._plan = plan
         self._rng = rng
         self._noise = noise
-        flow, number = plan.flow, f"{plan.number:07d}"
+        number = f"{plan.number:07d}"
         self._order_ref = plan.order_ref
         self._supplier_ref = plan.supplier_ref
-        self._shipment_ref = f"{flow.supplier}/ASN-{number}"
+        self._shipment_ref = plan.shipment_ref
         self._carrier_ref = f"{plan.lane.carrier}/{plan.lane.mode.upper()}-{number}"
         self._line_ids = plan.line_ids
         self.story = Story(self._line_ids)
-        self._voice = Voice(f"{number}-", self.story, sources, noise, rng)
+        self.voice = Voice(f"{number}-", self.story, sources, noise, rng)
 
     def place(self) -> None:
         """The buyer's order, line by line."""
@@ -74,7 +82,7 @@ class _Teller:
                 unit="pcs",
                 value_minor=line.value_minor,
                 currency=flow.currency,
-                requested_on=plan.promises[0][1],
+                requested_on=plan.requested_on,
             )
 
     def confirm(self) -> None:
@@ -99,7 +107,7 @@ class _Teller:
         """The advance ship notice, and the departure.
 
         The notice names the supplier's own order, as his system knows it; which line of the
-        buyer's that is was told with the confirmation.
+        buyer's that is was told with the confirmation. Who has no system names the buyer's.
         """
         plan = self._plan
         for line in plan.lines:
@@ -109,8 +117,7 @@ class _Teller:
                 plan.ready_at,
                 shipment_ref=self._shipment_ref,
                 carrier_ref=self._carrier_ref,
-                supplier_ref=self._supplier_ref,
-                supplier_line=line.number,
+                **self._named(line),
                 quantity=line.quantity * QUANTITY_ONE,
                 unit="pcs",
                 to_site=plan.lane.destination,
@@ -129,6 +136,11 @@ class _Teller:
 
     def _ordered(self, line: PlannedLine) -> dict[str, object]:
         return {"order_ref": self._order_ref, "line": line.number}
+
+    def _named(self, line: PlannedLine) -> dict[str, object]:
+        if self._plan.dialogue is not None:
+            return self._ordered(line)
+        return {"supplier_ref": self._supplier_ref, "supplier_line": line.number}
 
     def travel(self) -> None:
         """What the carrier tells on the way: where it is and when it will arrive."""
@@ -190,7 +202,7 @@ class _Teller:
         self, feed: str, kind: str, at: UtcMillis, line: PlannedLine, **fields: object
     ) -> UtcMillis | None:
         fact = OrderFact(
-            self._voice.event_id(),
+            self.voice.event_id(),
             feed,
             kind,
             at,
@@ -199,11 +211,11 @@ class _Teller:
             line=line.number,
             **fields,  # type: ignore[arg-type]
         )
-        return self._voice.send(fact, at)
+        return self.voice.send(fact, at)
 
     def _shipment(self, feed: str, kind: str, at: UtcMillis, **fields: object) -> UtcMillis | None:
-        fact = ShipmentFact(self._voice.event_id(), feed, kind, at, at, **fields)  # type: ignore[arg-type]
-        return self._voice.send(fact, at)
+        fact = ShipmentFact(self.voice.event_id(), feed, kind, at, at, **fields)  # type: ignore[arg-type]
+        return self.voice.send(fact, at)
 
     def _carried(self, kind: str, at: UtcMillis, **fields: object) -> UtcMillis | None:
         """A fact of the carrier, who on sea and in the air knows the shipment by his number."""
@@ -222,8 +234,8 @@ class _Teller:
         As noise the supplier tells another one, a little before.
         """
         sent_at = self._carried("eta", at, eta_at=eta_at, to_site=self._plan.lane.destination)
-        if self._voice.happens(self._noise.contradiction_permille):
-            self._voice.mark(NoiseKind.CONTRADICTION)
+        if self.voice.happens(self._noise.contradiction_permille):
+            self.voice.mark(NoiseKind.CONTRADICTION)
             self._shipment(
                 self._plan.flow.supplier_feed,
                 "eta",

@@ -12,7 +12,7 @@ import msgspec
 from schemas.facts import InventoryFact, OrderFact, PaymentFact, ShipmentFact
 from schemas.units import HOUR_MS, MINUTE_MS, UtcMillis
 from streams.simulator.faults import ExpectedCatch, Injection, Noise, NoiseKind
-from streams.simulator.feeds import Source
+from streams.simulator.feeds import Teller
 
 ToldFact: TypeAlias = OrderFact | ShipmentFact | InventoryFact | PaymentFact
 
@@ -47,7 +47,7 @@ class Voice:
     """Sends facts into a story. All chance in it comes from the generator that it is given."""
 
     def __init__(
-        self, prefix: str, story: Story, sources: Mapping[str, Source], noise: Noise, rng: Random
+        self, prefix: str, story: Story, sources: Mapping[str, Teller], noise: Noise, rng: Random
     ) -> None:
         self._prefix = prefix
         self._story = story
@@ -78,6 +78,16 @@ class Voice:
             again_at = source.sent_at(recorded_at + rng.randrange(MINUTE_MS, 12 * HOUR_MS))
             story.sent.append(Sent(again_at, told, 1))
         return send_at
+
+    def post(self, fact: ToldFact) -> None:
+        """Puts a fact on its way as it stands, when it was recorded: the door has it at once. As
+        noise it comes twice."""
+        story = self._story
+        story.told_at[fact.kind] = max(fact.recorded_at, story.told_at.get(fact.kind, 0))
+        story.sent.append(Sent(fact.recorded_at, fact))
+        if self.happens(self._noise.duplicate_permille):
+            again_at = fact.recorded_at + self._rng.randrange(MINUTE_MS, 12 * HOUR_MS)
+            story.sent.append(Sent(again_at, fact, 1))
 
     def happens(self, permille: int) -> bool:
         """Whether something of that chance happens now."""

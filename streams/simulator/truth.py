@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.records import Decision, DecisionKind, Outcome
+from schemas.records import DeadLetter, Decision, DecisionKind, Outcome
 from schemas.units import HOUR_MS, UtcMillis, millis
-from streams.simulator.faults import FaultKind, Injection, NoiseKind
+from streams.simulator.faults import FaultKind, Injection, NoiseKind, refused_fact
 from streams.simulator.simulation import Simulation
 
 
@@ -27,7 +27,8 @@ class Truth:
 
 
 class Fired(NamedTuple):
-    """A rule fired for a subject (a line or a source), as part of an alert."""
+    """A rule fired for a subject (a line, a node or a source), as part of an alert; or a fact was
+    refused, for a reason, in a dead letter."""
 
     subject: str
     rule: str
@@ -115,14 +116,29 @@ def fired(decisions: Iterable[Decision]) -> list[Fired]:
     ]
 
 
-def score(truth: Truth, alerts: Iterable[Fired], tolerance_ms: int = HOUR_MS) -> Score:
-    """How the alerts met the faults.
+def refused(letters: Iterable[DeadLetter]) -> list[Fired]:
+    """Every fact that was refused, once, from the records of `dead-letters`."""
+    first: dict[str, Fired] = {}
+    for each in letters:
+        subject = refused_fact(each.source or each.topic, each.event_id or each.id)
+        first.setdefault(subject, Fired(subject, each.reason, each.id, millis(each.at)))
+    return list(first.values())
+
+
+def score(
+    truth: Truth,
+    alerts: Iterable[Fired],
+    tolerance_ms: int = HOUR_MS,
+    refusals: Iterable[Fired] = (),
+) -> Score:
+    """How the alerts, and the facts that were refused, met the faults.
 
     A fault is due for scoring when everything expected of it should have been told by now, with
     `tolerance_ms` for the distance of ticks. An alert is a false alarm when no fault touches any
-    line or source that it names.
+    line or source that it names, and so is a refused fact that none is about.
     """
-    told = sorted(alerts, key=lambda each: (each.at, each.subject, each.rule))
+    rules_fired = list(alerts)
+    told = sorted((*rules_fired, *refusals), key=lambda each: (each.at, each.subject, each.rule))
     first: dict[str, list[UtcMillis]] = {}
     for each in told:
         first.setdefault(each.subject, []).append(each.at)
@@ -141,7 +157,7 @@ def score(truth: Truth, alerts: Iterable[Fired], tolerance_ms: int = HOUR_MS) ->
         open_count,
         harmless,
         tuple(_false_alarms(truth, told, explained)),
-        len({each.alert_id for each in told}),
+        len({each.alert_id for each in rules_fired}),
     )
 
 
@@ -201,6 +217,7 @@ __all__ = [
     "Score",
     "Truth",
     "fired",
+    "refused",
     "score",
     "truth_of",
 ]

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from schemas.partner_sources import partner_of
 from schemas.payment_records import PaidFor
-from schemas.records import Decision, OrderStatus, Standing, decode
+from schemas.records import DeadLetter, Decision, OrderStatus, Standing, decode
 from schemas.stock_records import StockStanding, StockStatus
 from schemas.units import DAY_MS, HOUR_MS, millis
 from streams.engine.local import LocalEngine
 from streams.simulator.faults import NO_FAULTS, NO_NOISE, USUAL_FAULTS, FaultKind
 from streams.simulator.simulation import Simulation, SimulationOptions
-from streams.simulator.truth import FalseAlarmReason, Fired, Score, fired, score, truth_of
+from streams.simulator.truth import FalseAlarmReason, Fired, Score, fired, refused, score, truth_of
 
 START = millis(dt.datetime(2026, 3, 2, tzinfo=dt.UTC))
 STEP_MS = 2 * HOUR_MS
@@ -41,7 +42,16 @@ def watched(options: SimulationOptions, days: int) -> tuple[Simulation, LocalEng
 
 def scored(options: SimulationOptions, days: int) -> tuple[Score, LocalEngine]:
     simulation, engine, told = watched(options, days)
-    return score(truth_of(simulation), told, TOLERANCE_MS), engine
+    refusals = refused(letters(engine))
+    return score(truth_of(simulation), told, TOLERANCE_MS, refusals), engine
+
+
+def letters(engine: LocalEngine) -> list[DeadLetter]:
+    found = [
+        decode(each.value, DeadLetter) for each in engine.outputs("dead-letters") if each.value
+    ]
+    assert {each.reason for each in found} <= {"not_own_line"}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +79,25 @@ def test_each_kind_of_fault_is_caught_and_almost_all_in_time(
     assert (found.early_hours_median or 0) > 24, "days, not hours, before it falls due"
 
 
+def test_what_a_partner_says_stands_on_its_own_lines_alone(
+    clean: tuple[Score, LocalEngine],
+) -> None:
+    found, engine = clean
+    foreign = [each for each in found.faults if each.injection.kind is FaultKind.FOREIGN_ANSWER]
+    assert 0 < len(foreign) <= len(letters(engine))
+    lines = [decode(value, OrderStatus) for value in engine.latest("order-status").values()]
+    partners = [
+        (line.supplier, partner)
+        for line in lines
+        for told in (line.first_confirmed, line.last_confirmed)
+        if told is not None and (partner := partner_of(told.source)) is not None
+    ]
+    assert len(partners) > 50
+    assert all(supplier == partner for supplier, partner in partners)
+
+
 def test_every_fact_finds_its_line(clean: tuple[Score, LocalEngine]) -> None:
     _, engine = clean
-    assert engine.outputs("dead-letters") == []
     assert engine.outputs("parked") == []
     assert engine.latest("unlinked") == {}
 
@@ -96,4 +122,6 @@ def test_noise_is_borne_and_false_alarms_have_a_reason() -> None:
     assert found.caught >= 0.95 * len(found.faults)
     reasons = {each.reason for each in found.false_alarms}
     assert FalseAlarmReason.NO_REASON not in reasons
-    assert engine.outputs("dead-letters") == []
+    assert len(letters(engine)) == sum(
+        each.injection.kind is FaultKind.FOREIGN_ANSWER for each in found.faults
+    )

@@ -9,7 +9,7 @@ from schemas.units import DAY_MS, instant
 from streams.demo.board import Board
 from streams.demo.options import CHAIN_BEGAN_AT, HISTORY_MS, SEED_DEFAULT
 from streams.demo.report import Flow, Notifications, Report, told
-from streams.demo.summary import Alerts, Faults, judge
+from streams.demo.summary import Alerts, Answers, Faults, judge
 from streams.simulator.faults import FaultKind
 from streams.simulator.simulation import Simulation, SimulationOptions
 
@@ -38,9 +38,14 @@ def a_report(faults: Faults) -> Report:
         first_alert_seconds=4.0,
         started_seconds=6.0,
         faults=msgspec.structs.replace(
-            faults, example="ACME/4711#10", money_example="ACME/4712#10", stock_example="BOLT@OSLO"
+            faults,
+            example="ACME/4711#10",
+            money_example="ACME/4712#10",
+            stock_example="BOLT@OSLO",
+            answer_example="ACME/4713#10",
         ),
         alerts=Alerts(raised=3, open=2, resolved=1),
+        answers=Answers(lines=12, example="ACME/4714#10", refused=1),
         notifications=Notifications(decided=2, delivered=2, by_recipient={"operations": 2}),
         flow=Flow(facts=9, past=4, past_seconds=1.0, per_second=1, ticks=7, ticks_per_second=1.0),
         dead_letters=1,
@@ -64,12 +69,22 @@ def test_commands_are_printed_whole_as_the_demo_was_started(faults: Faults, keep
     assert f"  {PROGRAM} stock list" in commands
     assert f"  {PROGRAM} explain 'BOLT@OSLO'" in commands
     assert f"  {PROGRAM} order show 'ACME/4712#10'" in commands
+    assert f"  {PROGRAM} explain 'ACME/4713#10'" in commands
+    assert f"  {PROGRAM} dead-letters list --reason not_own_line" in commands
     assert any("demo --keep" in each for each in commands) is not keep
 
 
 def test_what_was_refused_is_counted_as_one_counts(faults: Faults) -> None:
     lines = told(a_report(faults), 80, program="slipwatch", keep=False)
     assert "refused         1 fact; 0 keys parked" in lines
+
+
+def test_answers_of_partners_are_counted_with_what_was_refused(faults: Faults) -> None:
+    lines = told(a_report(faults), 100, program="slipwatch", keep=False)
+    assert (
+        "answers         12 lines promised by partners at the door; "
+        "1 answer refused, for lines of others"
+    ) in lines
 
 
 def test_for_machines_each_name_stands_once(faults: Faults) -> None:

@@ -17,16 +17,18 @@ from hypothesis import strategies as st
 
 from schemas.codec import FactDecoder, encode_fact
 from schemas.facts import Fact, Family, Heartbeat, InventoryFact, OrderFact, ShipmentFact
+from schemas.kinds import FACT_KINDS
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, millis
 from schemas.validation import check
 from streams.simulator.chain import STOPS, flows, load_network
-from streams.simulator.faults import NO_FAULTS, NO_NOISE, FaultKind, NoiseKind
+from streams.simulator.faults import NO_FAULTS, NO_NOISE, FaultKind, NoiseKind, refused_fact
 from streams.simulator.simulation import Emission, Simulation, SimulationOptions
 from topology import calendars
 
 NETWORK = load_network()
 START = millis(dt.datetime(2026, 3, 2, tzinfo=dt.UTC))
 OPTIONS = SimulationOptions(seed=11, started_at=START, orders_per_day=30)
+PARTNERS = {"partner:GASKETS", "partner:CRATES"}
 CALM = replace(OPTIONS, rates=NO_FAULTS, noise=NO_NOISE)
 
 DIGEST = """
@@ -102,6 +104,8 @@ def test_every_fact_is_sound_and_survives_the_wire(
     decoder = FactDecoder()
     told = {each.topic for each in emissions}
     assert told == set(Family)
+    kinds = {(each.topic, each.fact.kind) for each in emissions}
+    assert kinds == {(kind.family.value, kind.name) for kind in FACT_KINDS}, "all that can be told"
     for family in map(Family, sorted(told)):
         facts = [each.fact for each in emissions if each.topic == family]
         assert [check(fact) for fact in facts] == [None] * len(facts)
@@ -123,11 +127,13 @@ def test_every_fault_and_every_noise_happens(busy: tuple[Simulation, list[Emissi
     injections = simulation.injections()
     assert {each.kind for each in injections} == set(FaultKind)
     assert len({each.id for each in injections}) == len(injections)
+    claims = [each for each in emissions if each.fact.event_id.endswith("-claim")]
     for each in injections:
         assert all(catch.earliest_at <= catch.latest_at for catch in each.expected)
         assert {catch.subject for catch in each.expected} <= {
             *each.touched,
             *(feed.id for feed in NETWORK.document.feeds),
+            *(refused_fact(told.fact.source, told.fact.event_id) for told in claims),
         }
     marks = {kind for kinds in simulation.noisy_lines().values() for kind in kinds}
     assert marks == {NoiseKind.DROP, NoiseKind.CONTRADICTION}
@@ -224,7 +230,8 @@ def test_all_sources_speak_and_all_ports_are_called_at(
     busy: tuple[Simulation, list[Emission]],
 ) -> None:
     _, emissions = busy
-    assert {each.fact.source for each in emissions} == {f.id for f in NETWORK.document.feeds}
+    feeds = {feed.id for feed in NETWORK.document.feeds}
+    assert {each.fact.source for each in emissions} == {*feeds, *PARTNERS}
     called = {each.fact.site for each in emissions if isinstance(each.fact, ShipmentFact)}
     assert {stop.site for stops in STOPS.values() for stop in stops} <= called
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
-from schemas.records import Decision, DecisionKind, Outcome, Verdict
+from schemas.records import DeadLetter, Decision, DecisionKind, Outcome, Verdict
 from schemas.units import HOUR_MS, instant
-from streams.simulator.faults import ExpectedCatch, FaultKind, Injection, NoiseKind
-from streams.simulator.truth import FalseAlarmReason, Fired, Truth, fired, score
+from streams.simulator.faults import (
+    ExpectedCatch,
+    FaultKind,
+    Injection,
+    NoiseKind,
+    refused_fact,
+)
+from streams.simulator.truth import FalseAlarmReason, Fired, Truth, fired, refused, score
 
 HOUR = HOUR_MS
 
@@ -95,3 +101,37 @@ def test_only_rules_that_fire_are_read_from_decisions() -> None:
     ]
     (only,) = fired(decisions)
     assert (only.subject, only.rule, only.alert_id, instant(only.at)) == ("l", "r1", "a1", at)
+
+
+def a_letter(event: str, hour: int, source: str = "partner:BOLTS") -> DeadLetter:
+    return DeadLetter(
+        id=f"line:ACME/1#10:{source}:{event}",
+        topic="orders",
+        partition=0,
+        offset=0,
+        reason="not_own_line",
+        error="",
+        tick=1,
+        at=instant(hour * HOUR),
+        source=source,
+        event_id=event,
+        value=b"",
+    )
+
+
+def test_a_fact_that_must_be_refused_is_caught_by_its_dead_letter_alone() -> None:
+    subject = refused_fact("partner:BOLTS", "claim")
+    catch = ExpectedCatch(subject, 10 * HOUR, 10 * HOUR)
+    foreign = Injection("f", FaultKind.FOREIGN_ANSWER, 8 * HOUR, "", (catch,), ())
+    refusals = refused([a_letter("claim", 11), a_letter("claim", 12)])
+    found = score(truth(foreign), [], refusals=refusals)
+    assert (found.caught, found.faults[0].in_time, found.alerts) == (1, True, 0)
+    assert found.false_alarms == ()
+    missed = score(truth(foreign), [told("ACME/1#10", 11)])
+    assert (missed.caught, len(missed.false_alarms)) == (0, 1), "it stands in nobody's record"
+
+
+def test_a_fact_that_is_refused_without_a_fault_is_a_false_alarm() -> None:
+    found = score(truth(), [], refusals=refused([a_letter("sound", 11)]))
+    (alarm,) = found.false_alarms
+    assert (alarm.subject, alarm.rule) == ("partner:BOLTS sound", "not_own_line")
