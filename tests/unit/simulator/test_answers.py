@@ -18,8 +18,8 @@ from streams.simulator.simulation import Simulation, SimulationOptions
 NETWORK = load_network()
 START = millis(dt.datetime(2026, 3, 2, tzinfo=dt.UTC))
 WRONG = Rates(0, 0, 0, 0, 0, 0, answer_fault_permille=600)
-OPTIONS = SimulationOptions(11, START, orders_per_day=25, rates=WRONG, noise=NO_NOISE)
-LAST_AT = START + 40 * DAY_MS
+OPTIONS = SimulationOptions(11, START, orders_per_day=30, rates=WRONG, noise=NO_NOISE)
+LAST_AT = START + 32 * DAY_MS
 
 
 class Told:
@@ -114,7 +114,7 @@ def test_what_is_kept_adds_up_and_comes(
         (delivered,) = told.facts["delivered"]
         days = [part.promised_on for part in parts if part.promised_on is not None]
         asked = [*told.orders("changed"), placed][0]
-        assert asked.requested_on == max(days), "what is promised is what was asked for"
+        assert (asked.requested_on or 0) >= max(days), "no later than it was asked for"
         assert delivered.occurred_at <= NETWORK.due_at("BRNO", min(days))
         assert told.orders("closed")
     assert any(told.orders("changed") for told in kept)
