@@ -28,6 +28,7 @@ FAULTS = Rates(
     money_fault_permille=1000,
     count_error_permille=200,
     shortage_percent_a_day=50,
+    answer_fault_permille=500,
 )
 QUIET_DAYS = 8
 """Before that there is little to alarm anybody: the first days are one large backlog. After that

@@ -1,4 +1,5 @@
-"""What the sources of a schedule tell: some orders, and the stock and money that go with them."""
+"""What the sources of a schedule tell: some orders, the stock and money that go with them, and what
+partners answer by the door, of lines of their own and of others."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import random
 import msgspec
 
 from schemas.facts import Fact, Heartbeat, InventoryFact, OrderFact, PaymentFact, ShipmentFact
-from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
+from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis, calendar_date
+from streams.door.answers import facts_of_form
+from streams.door.links import Link, Purpose
 from tests.scenario import START, story
 
 ORDERS = 5
@@ -17,7 +20,7 @@ def tale(seed: int, *, all_families: bool = True) -> list[Fact]:
     """The facts of some orders, in the order in which they are told; no heartbeats.
 
     Some suppliers use their own numbers alone, so that a fact takes steps to its line. Without
-    `all_families` nothing is told of stock and money; the rest is the same.
+    `all_families` nothing is told of stock and money or by partners; the rest is the same.
     """
     chance = random.Random(f"tale {seed}")
     own = {f"ACME/PO-{number:03d}" for number in range(ORDERS) if chance.random() < 0.4}
@@ -30,7 +33,32 @@ def tale(seed: int, *, all_families: bool = True) -> list[Fact]:
     for fact in goods:
         books.follow(fact)
     books.tell_money()
-    return sorted((*goods, *books.facts), key=lambda fact: (fact.recorded_at, fact.event_id))
+    whole = (*goods, *books.facts, *_answers(random.Random(f"answers {seed}")))
+    return sorted(whole, key=lambda fact: (fact.recorded_at, fact.event_id))
+
+
+def _answers(chance: random.Random) -> list[Fact]:
+    """The supplier answers for a line, in parts that add up or do not, or rejects it; and now and
+    then so does somebody who is not the line's supplier."""
+    facts: list[Fact] = []
+    for number in range(ORDERS):
+        for party, share in (("SUP", 0.5), ("CARGO", 0.3)):
+            if chance.random() >= share:
+                continue
+            order = f"ACME/PO-{number:03d}"
+            at = START + chance.randrange(9 * DAY_MS)
+            link = Link(party, order, "10", Purpose.ANSWER, at + DAY_MS, "BOLT", "100", "EA")
+            form = {"form": f"schedule-{party}-{number:012d}", "answer": "confirm"}
+            for part in (1, 2):
+                due = calendar_date(at // DAY_MS + chance.randrange(1, 12))
+                form |= {f"date{part}": due.isoformat(), f"quantity{part}": "50"}
+            if chance.random() < 0.3:
+                form["quantity2"] = "20"
+            if chance.random() < 0.1:
+                form["answer"] = "reject"
+            found = facts_of_form(link, form, at)
+            facts += [fact for fact in found if not isinstance(fact, tuple)]
+    return facts
 
 
 def _by_supplier(fact: Fact, own: set[str]) -> Fact:
