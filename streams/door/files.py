@@ -6,9 +6,10 @@ mapping. What the file says is told by the folder's source, whatever stands in i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 
@@ -18,7 +19,7 @@ from schemas.json_facts import Problem as JsonProblem
 from schemas.json_facts import read_objects
 from schemas.units import UtcMillis
 from streams.door.statements import ahead, fact_of, fit_for_json
-from streams.replay.inputs import mapped_rows
+from streams.replay.inputs import mapped_file
 from streams.replay.mapping import Mapping
 from streams.replay.tables import FileError
 from topology.problems import Problem as CsvProblem
@@ -39,34 +40,46 @@ Row: TypeAlias = list[Fact] | list[Wrong]
 """The facts of one row or object, or why it gives none."""
 
 
-def read_rows(path: Path, source: str, mapping: Mapping | None, now: UtcMillis) -> Iterator[Row]:
-    """What the file says, in its order: the facts of each row, or why there are none. Nothing of it
-    depends on when it is read but `recorded_at` where the file has none."""
+def read_rows(
+    name: str,
+    open_file: Callable[[], BinaryIO],
+    source: str,
+    mapping: Mapping | None,
+    now: UtcMillis,
+) -> Iterator[Row]:
+    """What the file of that name says, in its order: the facts of each row, or why there are none.
+    Nothing of it depends on when it is read but `recorded_at` where the file has none.
+
+    A `mapping` has one input, of CSV. What `open_file` raises as OSError is a problem of the file.
+    """
     try:
-        yield from _rows(path, source, mapping, now)
+        with open_file() as file:
+            yield from _rows(name, file, source, mapping, now)
     except OSError as error:
         yield [Wrong(0, None, f"it cannot be read: {error.strerror}")]
 
 
-def _rows(path: Path, source: str, mapping: Mapping | None, now: UtcMillis) -> Iterator[Row]:
-    suffix = path.suffix.lower()
-    size = path.stat().st_size
+def _rows(
+    name: str, file: BinaryIO, source: str, mapping: Mapping | None, now: UtcMillis
+) -> Iterator[Row]:
+    suffix = Path(name).suffix.lower()
+    size = os.fstat(file.fileno()).st_size
     if size > limits.DOOR_FILE_BYTES_MAX:
         expected = f"expected at most {limits.DOOR_FILE_BYTES_MAX}"
         yield [Wrong(0, None, f"found {size} bytes, {expected}")]
     elif suffix in JSON_SUFFIXES:
-        yield from _json_rows(path, source, now)
+        yield from _json_rows(name, file.read(limits.DOOR_FILE_BYTES_MAX), source, now)
     elif suffix != ".csv":
         expected = f"expected .csv or one of {', '.join(JSON_SUFFIXES)}"
         yield [Wrong(0, None, f"found the ending {ascii(suffix)[:40]}, {expected}")]
     elif mapping is None:
         yield [Wrong(0, None, "found CSV, expected JSON: no mapping is set for this folder")]
     else:
-        yield from _csv_rows(path, mapping.model_copy(update={"source": source}), now)
+        yield from _csv_rows(name, file, mapping.model_copy(update={"source": source}), now)
 
 
-def _json_rows(path: Path, source: str, now: UtcMillis) -> Iterator[Row]:
-    for each in read_objects(path.read_bytes(), path.name):
+def _json_rows(name: str, data: bytes, source: str, now: UtcMillis) -> Iterator[Row]:
+    for each in read_objects(data, name):
         if isinstance(each, JsonProblem):
             yield [Wrong(each.line, each.field, each.error)]
             continue
@@ -80,13 +93,13 @@ def _json_rows(path: Path, source: str, now: UtcMillis) -> Iterator[Row]:
             yield [fact]
 
 
-def _csv_rows(path: Path, mapping: Mapping, now: UtcMillis) -> Iterator[Row]:
+def _csv_rows(name: str, file: BinaryIO, mapping: Mapping, now: UtcMillis) -> Iterator[Row]:
     try:
-        for row in mapped_rows(mapping, [path]):
+        for row in mapped_file(mapping, file, name):
             late = [
-                Wrong(row.line, name, error)
+                Wrong(row.line, field, error)
                 for fact in row.facts
-                for name, error in ahead(fact, now)
+                for field, error in ahead(fact, now)
             ]
             yield [_of_csv(problem) for problem in row.problems] or late or list(row.facts)
     except FileError as error:

@@ -5,18 +5,16 @@ in `.part` or `.tmp`, and then renamed. It is moved to `working/`, read, sent, r
 moved on: to `done/` when all of it was accepted, to `refused/` when some of it was not. Whatever is
 cut off before that is done again, under the same event ids, so it counts once.
 
-A process locks the folder that it looks into; another one waits until it lets go.
+A process locks the folder that it looks into; another one waits until it lets go. Who may write to
+the folder may put links and pipes there too: none is followed, opened or written through.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,6 +23,7 @@ import structlog
 from schemas import limits
 from schemas.facts import Fact
 from schemas.units import UtcMillis
+from streams.door.directories import Directory, opened
 from streams.door.files import Report, Wrong, read_rows
 from streams.door.statements import fit_for_json
 from streams.metrics import DOOR_FACTS, DOOR_FILES, DOOR_OLDEST_FILE, Metrics
@@ -36,6 +35,8 @@ INCOMPLETE = (".part", ".tmp", ".filepart")
 REPORT = ".report.json"
 LOOK_SECONDS = 1.0
 LOCK = ".slipwatch-door.lock"
+REPORT_PART = ".report.part"
+"""Both lie in `working/`, where nobody else has a say."""
 
 FILE_TAKEN = "file_taken"
 FILE_WAITS = "file_waits"
@@ -85,44 +86,71 @@ class Folders:
         oldest = 0.0
         for folder in self._folders:
             try:
-                with _locked(folder.path) as is_ours:
+                with (
+                    opened(folder.path) as drop,
+                    drop.inside(WORKING, 0o700) as working,
+                    working.locked(LOCK) as is_ours,
+                ):
                     if is_ours:
-                        oldest = max(oldest, self._look_into(folder, stop))
+                        oldest = max(oldest, self._look_into(folder, drop, working, stop))
             except OSError as error:
                 log.warning(FOLDER_UNUSABLE, folder=folder.name, error=str(error))
         self._metrics.set(DOOR_OLDEST_FILE, oldest)
 
-    def _look_into(self, folder: Folder, stop: threading.Event) -> float:
+    def _look_into(
+        self, folder: Folder, drop: Directory, working: Directory, stop: threading.Event
+    ) -> float:
         """Seconds that the oldest file has waited that could not be taken; 0 without one."""
-        working = folder.path / WORKING
-        working.mkdir(mode=0o700, exist_ok=True)
-        for waits_since, path in [*_complete(working), *_complete(folder.path)]:
+        begun = [(since, name, working) for since, name in _complete(working)]
+        put_there = [(since, name, drop) for since, name in _complete(drop)]
+        for waits_since, name, where in begun + put_there:
             if stop.is_set():
                 break
-            if path.parent != working:
+            if where is drop:
                 # Out of reach of who put it there, so that what is read is what was looked at.
-                path = path.replace(working / path.name)  # noqa: PLW2901
-                if not stat.S_ISREG(path.lstat().st_mode):
-                    path.unlink()
+                drop.move(name, working, name)
+                if not working.is_plain(name):
+                    working.remove(name)
                     continue
             try:
-                self._take(folder, path)
+                self._take(folder, drop, working, name)
             except _BrokerRefused as error:
                 self._metrics.count(DOOR_FILES, outcome="failed")
                 log.warning(
                     FILE_WAITS,
                     folder=folder.name,
-                    file=fit_for_json(path.name),
+                    file=fit_for_json(name),
                     error=str(error),
                 )
                 return max(0.0, self._now() / 1000 - waits_since)
         return 0.0
 
-    def _take(self, folder: Folder, path: Path) -> None:
+    def _take(self, folder: Folder, drop: Directory, working: Directory, name: str) -> None:
+        """Sends the file, reports on it and puts it aside. The places for both are there before
+        anything is sent."""
+        with drop.inside(DONE) as done, drop.inside(REFUSED) as refused:
+            with working.make_file(REPORT_PART) as part:
+                report = self._sent(folder, working, name)
+                part.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+            _put_aside(name, working, refused if report.refused else done)
+        self._metrics.count(DOOR_FACTS, report.accepted, way="folder", outcome="accepted")
+        self._metrics.count(DOOR_FACTS, report.refused, way="folder", outcome="refused")
+        self._metrics.count(DOOR_FILES, outcome=REFUSED if report.refused else DONE)
+        log.info(
+            FILE_TAKEN,
+            folder=folder.name,
+            file=report.file,
+            accepted=report.accepted,
+            refused=report.refused,
+        )
+
+    def _sent(self, folder: Folder, working: Directory, name: str) -> Report:
+        """The report on the file, once the broker has all of it that is good."""
         accepted = refused = 0
         problems: list[Wrong] = []
         batch: list[Fact] = []
-        for row in read_rows(path, folder.source, folder.mapping, self._now()):
+        file = partial(working.open_file, name)
+        for row in read_rows(name, file, folder.source, folder.mapping, self._now()):
             for each in row:
                 if not isinstance(each, Wrong):
                     batch.append(each)
@@ -134,14 +162,8 @@ class Folders:
                 self._send(batch)
                 batch = []
         self._send(batch)
-        self._metrics.count(DOOR_FACTS, accepted, way="folder", outcome="accepted")
-        self._metrics.count(DOOR_FACTS, refused, way="folder", outcome="refused")
-        outcome = REFUSED if refused else DONE
-        name = fit_for_json(path.name) or ""
-        report = Report(name, folder.source, accepted, refused, tuple(problems))
-        _put_aside(path, folder.path / outcome, report)
-        self._metrics.count(DOOR_FILES, outcome=outcome)
-        log.info(FILE_TAKEN, folder=folder.name, file=name, accepted=accepted, refused=refused)
+        shown = fit_for_json(name) or ""
+        return Report(shown, folder.source, accepted, refused, tuple(problems))
 
     def _send(self, facts: list[Fact]) -> None:
         refusals = self._sender.send(facts) if facts else ()
@@ -150,41 +172,22 @@ class Folders:
             raise _BrokerRefused(refusals[0].why)
 
 
-def _complete(folder: Path) -> list[tuple[float, Path]]:
-    """The complete files, the oldest first, with when they were last written. What is no plain file
-    is passed over: a link could lead to what its owner may not read."""
-    found = []
-    for entry in os.scandir(folder):
-        if entry.name.startswith(".") or entry.name.lower().endswith(INCOMPLETE):
-            continue
-        facts = entry.stat(follow_symlinks=False)
-        if stat.S_ISREG(facts.st_mode):
-            found.append((facts.st_mtime, Path(entry.path)))
-    return sorted(found)
+def _complete(where: Directory) -> list[tuple[float, str]]:
+    """When each complete file was last written, and its name; the oldest first."""
+    return [
+        (written_at, name)
+        for written_at, name in where.plain_files()
+        if not name.startswith(".") and not name.lower().endswith(INCOMPLETE)
+    ]
 
 
-def _put_aside(path: Path, aside: Path, report: Report) -> None:
+def _put_aside(name: str, working: Directory, aside: Directory) -> None:
     """The report is whole before the file is moved, under one name for both that is free."""
-    aside.mkdir(exist_ok=True)
-    target = aside / path.name
+    stem, suffix = Path(name).stem, Path(name).suffix
+    target = name
     number = 1
-    while target.exists():
+    while not aside.is_free(target) or not aside.is_free(f"{target}{REPORT}"):
         number += 1
-        target = aside / f"{path.stem}.{number}{path.suffix}"
-    written = aside / f"{target.name}{REPORT}"
-    part = aside / f".{written.name}.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    part.replace(written)
-    path.replace(target)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Whether the folder is ours to look into while the block runs."""
-    with (folder / LOCK).open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        target = f"{stem}.{number}{suffix}"
+    working.move(REPORT_PART, aside, f"{target}{REPORT}")
+    working.move(name, aside, target)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from schemas import limits
 from streams.replay.mapping import FileForm, Reading
@@ -20,11 +21,19 @@ def open_csv(reading: Reading, form: FileForm, path: Path) -> Iterator[Table]:
 
     Raises FileError when the header does not fit, OSError without a file.
     """
-    with path.open("r", encoding=form.encoding, errors="surrogateescape", newline="") as file:
-        reader = _Reader(path.name, file, form.delimiter)
+    with path.open("rb") as file, csv_table(reading, form, file, path.name) as table:
+        yield table
+
+
+@contextmanager
+def csv_table(reading: Reading, form: FileForm, file: BinaryIO, name: str) -> Iterator[Table]:
+    """The rows of a file of that name that is open; it is closed when the block ends. Raises
+    FileError when the header does not fit."""
+    with TextIOWrapper(file, encoding=form.encoding, errors="surrogateescape", newline="") as text:
+        reader = _Reader(name, text, form.delimiter)
         header = reader.header()
-        check_header(reading, path.name, header)
-        yield Table(path.name, header, reader.rows(len(header)))
+        check_header(reading, name, header)
+        yield Table(name, header, reader.rows(len(header)))
 
 
 class _LongLine(Exception):

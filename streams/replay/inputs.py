@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import BinaryIO
 
 from schemas.codec import FactDecoder
 from schemas.facts import Fact, Family
@@ -17,10 +18,11 @@ from schemas.json_facts import read_facts
 from schemas.limits import FACT_FILE_BYTES_MAX
 from schemas.refusals import Refused
 from schemas.validation import check
+from streams.replay.csv_table import csv_table
 from streams.replay.evaluation import Note
 from streams.replay.joins import Joins
-from streams.replay.mapping import Mapping, Reading
-from streams.replay.rows import MappedRow, dangling_pointers, index_table, map_table
+from streams.replay.mapping import FileForm, Mapping, Reading
+from streams.replay.rows import MappedRow, dangling_pointers, index_table, map_rows, map_table
 from streams.replay.tables import FileError
 from topology.problems import Problem, quoted
 
@@ -65,7 +67,22 @@ def mapped_rows(mapping: Mapping, paths: Sequence[Path]) -> Iterator[InputRow]:
         if joins.is_joined(reading):
             index_table(reading, path, joins)
     for reading, path in files:
-        yield from _table_rows(reading, path, joins)
+        yield from _input_rows(reading, path.name, map_table(reading, path, joins))
+
+
+def mapped_file(mapping: Mapping, file: BinaryIO, name: str) -> Iterator[InputRow]:
+    """The rows of a CSV file of that name that is open, by a mapping that has one input, of CSV.
+
+    Raises FileError when the name is not the input's, or the file does not fit.
+    """
+    (reading,) = mapping.readings()
+    form = reading.form
+    assert isinstance(form, FileForm)
+    if not fnmatchcase(name, form.name):
+        expected = f"a file called {quoted(form.name)}, as the mapping says"
+        raise FileError([Problem(name, 0, "", "a file of no input", expected)])
+    with csv_table(reading, form, file, name) as table:
+        yield from _input_rows(reading, name, map_rows(reading, table, Joins(mapping)))
 
 
 def assigned(mapping: Mapping, paths: Sequence[Path]) -> list[tuple[Reading, Path]]:
@@ -99,16 +116,15 @@ def _fits(reading: Reading, path: Path) -> bool:
     return path.is_file() and fnmatchcase(path.name, reading.form.name)
 
 
-def _table_rows(reading: Reading, path: Path, joins: Joins) -> Iterator[InputRow]:
-    rows: Iterable[MappedRow] = map_table(reading, path, joins)
+def _input_rows(reading: Reading, name: str, rows: Iterable[MappedRow]) -> Iterator[InputRow]:
     dangling: dict[int, list[Note]] = defaultdict(list)
     if any(rule.pointer for rule in reading.body.cells):
         rows = list(rows)
-        for problem in dangling_pointers(path, rows):
+        for problem in dangling_pointers(Path(name), rows):
             dangling[problem.line].append(Note(problem.field, problem.found, problem.expected))
     for row in rows:
         yield InputRow(
-            path.name,
+            name,
             row.line,
             row.row_id,
             row.facts,

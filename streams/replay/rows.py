@@ -67,9 +67,14 @@ def map_table(reading: Reading, path: Path, joins: Joins) -> Iterator[MappedRow]
     Raises FileError before the first row when the header does not fit, OSError without a file.
     """
     with open_table(reading, path) as table:
-        mapper = _RowMapper(reading, table, joins)
-        for row in table.rows:
-            yield mapper.mapped(row)
+        yield from map_rows(reading, table, joins)
+
+
+def map_rows(reading: Reading, table: Table, joins: Joins) -> Iterator[MappedRow]:
+    """Every row of a table that is open, mapped, in its order."""
+    mapper = _RowMapper(reading, table, joins)
+    for row in table.rows:
+        yield mapper.mapped(row)
 
 
 def index_table(reading: Reading, path: Path, joins: Joins) -> None:

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -102,7 +102,7 @@ def enter_folder(data: bytes) -> Outcome:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         path = Path(folder) / name
         path.write_bytes(data[1:] if is_csv else data)
-        for row in read_rows(path, SOURCE, _mapping(), NOW):
+        for row in read_rows(name, partial(path.open, "rb"), SOURCE, _mapping(), NOW):
             for each in row:
                 if isinstance(each, Wrong):
                     msgspec.json.encode(each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def rows(
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     facts: list[Fact] = []
     wrongs: list[Wrong] = []
-    for row in read_rows(path, SOURCE, by, NOW):
+    for row in read_rows(name, partial(path.open, "rb"), SOURCE, by, NOW):
         assert len({type(each) is Wrong for each in row}) == 1
         for each in row:
             if isinstance(each, Wrong):
@@ -97,7 +98,7 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(
 
 
 def test_a_file_that_is_gone_is_no_fault_of_ours(tmp_path: Path) -> None:
-    ((wrong,),) = read_rows(tmp_path / "gone.json", SOURCE, None, NOW)
+    ((wrong,),) = read_rows("a.json", partial((tmp_path / "a.json").open, "rb"), SOURCE, None, NOW)
     assert wrong == Wrong(0, None, "it cannot be read: No such file or directory")
 
 
