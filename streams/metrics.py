@@ -279,13 +279,15 @@ DOOR_FILES = MetricSpec(
     "slipwatch_door_files_total",
     Kind.COUNTER,
     "Files that were read from folders, by outcome: done, refused (wholly or in part), or failed "
-    "because the broker did not take all facts; those are read again.",
+    "because the broker did not take all facts or they could not be put aside; those are read "
+    "again.",
     ("outcome",),
 )
 DOOR_OLDEST_FILE = MetricSpec(
     "slipwatch_door_oldest_file_seconds",
     Kind.GAUGE,
-    "Age of the oldest file that waits in a folder; 0 without one.",
+    "Age of the oldest file that could not be taken, or time since a folder cannot be used; 0 "
+    "without one.",
 )
 
 DOOR_METRICS: tuple[MetricSpec, ...] = (

@@ -26,6 +26,11 @@ class Directory:
     def __init__(self, handle: int) -> None:
         self._handle = handle
 
+    @property
+    def name_bytes_max(self) -> int:
+        """How many bytes a name in it may have."""
+        return os.fpathconf(self._handle, "PC_NAME_MAX")
+
     @contextmanager
     def inside(self, name: str, mode: int = 0o777) -> Iterator[Directory]:
         """The directory of that name in this one while the block runs; made if nothing is there.

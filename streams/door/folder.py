@@ -11,7 +11,9 @@ the folder may put links and pipes there too: none is followed, opened or writte
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +25,7 @@ import structlog
 from schemas import limits
 from schemas.facts import Fact
 from schemas.units import UtcMillis
+from streams.backoff import backoff_seconds
 from streams.door.directories import Directory, opened
 from streams.door.files import Report, Wrong, read_rows
 from streams.door.statements import fit_for_json
@@ -33,7 +36,11 @@ from streams.sending import OpenSender
 WORKING, DONE, REFUSED = "working", "done", "refused"
 INCOMPLETE = (".part", ".tmp", ".filepart")
 REPORT = ".report.json"
+ENDING_CHARS_MAX = 12
+"""A longer one is part of the name, where that is shortened."""
 LOOK_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 60.0
+"""What cannot be put aside is sent again; not every second, as it may be all of a large file."""
 LOCK = ".slipwatch-door.lock"
 REPORT_PART = ".report.part"
 """Both lie in `working/`, where nobody else has a say."""
@@ -59,6 +66,16 @@ class _BrokerRefused(Exception):
     """The broker did not take all of a file; it is read again."""
 
 
+@dataclass(frozen=True)
+class _Trouble:
+    """Since when something of a folder waits, in seconds of the wall clock; how often in a row it
+    could not be taken; and until when, in monotonic seconds, it is let alone."""
+
+    since_seconds: float
+    failures: int
+    paused_until_seconds: float
+
+
 class Folders:
     """Looks into folders, one file after the other."""
 
@@ -74,6 +91,7 @@ class Folders:
         self._sender = sender
         self._now = now
         self._metrics = metrics
+        self._troubles: dict[str, _Trouble] = {}
 
     def watch(self, stop: threading.Event) -> None:
         """Looks into all of them until `stop` is set."""
@@ -82,48 +100,61 @@ class Folders:
             stop.wait(LOOK_SECONDS)
 
     def look(self, stop: threading.Event) -> None:
-        """Takes every complete file that is there now, the oldest of a folder first."""
-        oldest = 0.0
+        """Takes every complete file that is there now, the oldest of a folder first. A folder with
+        a trouble is looked into again after a pause, longer each time."""
         for folder in self._folders:
-            try:
-                with (
-                    opened(folder.path) as drop,
-                    drop.inside(WORKING, 0o700) as working,
-                    working.locked(LOCK) as is_ours,
-                ):
-                    if is_ours:
-                        oldest = max(oldest, self._look_into(folder, drop, working, stop))
-            except OSError as error:
-                log.warning(FOLDER_UNUSABLE, folder=folder.name, error=str(error))
+            trouble = self._troubles.get(folder.name)
+            if trouble is not None and time.monotonic() < trouble.paused_until_seconds:
+                continue
+            since = self._looked_into(folder, stop)
+            if since is None:
+                self._troubles.pop(folder.name, None)
+            else:
+                failures = 1 if trouble is None else trouble.failures + 1
+                pause = backoff_seconds(failures, LOOK_SECONDS, PAUSE_SECONDS_MAX, 0.0)
+                until = time.monotonic() + pause
+                self._troubles[folder.name] = _Trouble(since, failures, until)
+        began = [trouble.since_seconds for trouble in self._troubles.values()]
+        oldest = max(0.0, self._now() / 1000 - min(began)) if began else 0.0
         self._metrics.set(DOOR_OLDEST_FILE, oldest)
 
-    def _look_into(
+    def _looked_into(self, folder: Folder, stop: threading.Event) -> float | None:
+        """Since when, in seconds, something of the folder waits; None when nothing does."""
+        try:
+            with (
+                opened(folder.path) as drop,
+                drop.inside(WORKING, 0o700) as working,
+                working.locked(LOCK) as is_ours,
+            ):
+                return self._emptied(folder, drop, working, stop) if is_ours else None
+        except OSError as error:
+            log.warning(FOLDER_UNUSABLE, folder=folder.name, error=str(error))
+            trouble = self._troubles.get(folder.name)
+            return self._now() / 1000 if trouble is None else trouble.since_seconds
+
+    def _emptied(
         self, folder: Folder, drop: Directory, working: Directory, stop: threading.Event
-    ) -> float:
-        """Seconds that the oldest file has waited that could not be taken; 0 without one."""
+    ) -> float | None:
+        """When the file was written, in seconds, that could not be taken; None without one."""
         begun = [(since, name, working) for since, name in _complete(working)]
         put_there = [(since, name, drop) for since, name in _complete(drop)]
-        for waits_since, name, where in begun + put_there:
+        for since, name, where in begun + put_there:
             if stop.is_set():
                 break
-            if where is drop:
-                # Out of reach of who put it there, so that what is read is what was looked at.
-                drop.move(name, working, name)
-                if not working.is_plain(name):
-                    working.remove(name)
-                    continue
             try:
+                if where is drop:
+                    # Out of reach of who put it there: what is read is what was looked at.
+                    drop.move(name, working, name)
+                    if not working.is_plain(name):
+                        working.remove(name)
+                        continue
                 self._take(folder, drop, working, name)
-            except _BrokerRefused as error:
+            except (_BrokerRefused, OSError) as error:
                 self._metrics.count(DOOR_FILES, outcome="failed")
-                log.warning(
-                    FILE_WAITS,
-                    folder=folder.name,
-                    file=fit_for_json(name),
-                    error=str(error),
-                )
-                return max(0.0, self._now() / 1000 - waits_since)
-        return 0.0
+                file = fit_for_json(name)
+                log.warning(FILE_WAITS, folder=folder.name, file=file, error=str(error))
+                return since
+        return None
 
     def _take(self, folder: Folder, drop: Directory, working: Directory, name: str) -> None:
         """Sends the file, reports on it and puts it aside. The places for both are there before
@@ -183,11 +214,22 @@ def _complete(where: Directory) -> list[tuple[float, str]]:
 
 def _put_aside(name: str, working: Directory, aside: Directory) -> None:
     """The report is whole before the file is moved, under one name for both that is free."""
-    stem, suffix = Path(name).stem, Path(name).suffix
-    target = name
-    number = 1
-    while not aside.is_free(target) or not aside.is_free(f"{target}{REPORT}"):
-        number += 1
-        target = f"{stem}.{number}{suffix}"
+    target = _free_name(name, aside)
     working.move(REPORT_PART, aside, f"{target}{REPORT}")
     working.move(name, aside, target)
+
+
+def _free_name(name: str, aside: Directory) -> str:
+    """The name, with a number where it is taken, and shortened where its report's would not fit."""
+    ending = Path(name).suffix
+    if len(ending) > ENDING_CHARS_MAX:
+        ending = ""
+    stem = name.removesuffix(ending)
+    number = 0
+    while True:
+        number += 1
+        behind = ending if number == 1 else f".{number}{ending}"
+        while len(os.fsencode(f"{stem}{behind}{REPORT}")) > aside.name_bytes_max:
+            stem = stem[:-1]
+        if aside.is_free(f"{stem}{behind}") and aside.is_free(f"{stem}{behind}{REPORT}"):
+            return f"{stem}{behind}"

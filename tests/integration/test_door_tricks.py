@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -69,6 +71,13 @@ class Door:
 
     def look(self) -> None:
         self._folders.look(threading.Event())
+
+    @property
+    def waits_seconds(self) -> float:
+        text = self._metrics.text().decode()
+        found = re.search(r"^slipwatch_door_oldest_file_seconds (\S+)$", text, re.MULTILINE)
+        assert found is not None
+        return float(found[1])
 
 
 @pytest.mark.parametrize("name", ["working", "done", "refused"])
@@ -156,3 +165,52 @@ def test_a_report_is_written_through_no_link(
     Door(sender, acme).look()
     assert precious.read_text() == "precious"
     assert report(acme / outcome / "a.2.jsonl")["accepted"] == (outcome == "done")
+
+
+@pytest.mark.parametrize("ending", [".jsonl", f".{'ü' * 60}", ""])
+def test_a_name_that_leaves_no_room_for_its_report_is_shortened(
+    sender: Noting, acme: Path, ending: str
+) -> None:
+    for text in ("a", "b"):
+        name = "ü" * ((255 - len(ending.encode())) // 2) + ending
+        (acme / name).write_text(told(text))
+        Door(sender, acme).look()
+    assert not list((acme / "working").glob("[!.]*"))
+    outcome = acme / ("done" if ending == ".jsonl" else "refused")
+    reports = sorted(outcome.glob("*.report.json"))
+    assert len(reports) == 2
+    assert all((outcome / path.name.removesuffix(".report.json")).exists() for path in reports)
+    assert len(sender.sent) == (2 if ending == ".jsonl" else 0)
+
+
+def test_where_nothing_can_be_put_aside_nothing_is_sent_and_somebody_is_told(
+    sender: Noting, acme: Path, rival: Path
+) -> None:
+    (acme / "refused").write_text("in the way")
+    (acme / "a.jsonl").write_text(told("a"))
+    os.utime(acme / "a.jsonl", (1_700_000_000, 1_700_000_000))
+    (rival / "b.jsonl").write_text(told("b"))
+    door = Door(sender, acme, rival)
+    door.look()
+    assert sender.sent == [("partner:RIVAL", "b")]
+    assert door.waits_seconds > 1_000_000
+
+
+def test_what_cannot_be_put_aside_is_not_sent_again_at_every_look(
+    settings: Settings, acme: Path
+) -> None:
+    class Clearing(Noting):
+        def send(self, facts: Sequence[Fact]) -> tuple[Refusal, ...]:
+            shutil.rmtree(acme / "done")
+            return super().send(facts)
+
+    (acme / "a.jsonl").write_text(told("a"))
+    os.utime(acme / "a.jsonl", (1_700_000_000, 1_700_000_000))
+    sender = Clearing(settings)
+    door = Door(sender, acme)
+    for _ in range(3):
+        door.look()
+    sender.close()
+    assert sender.sent == [("partner:ACME", "a")]
+    assert (acme / "working" / "a.jsonl").exists()
+    assert door.waits_seconds > 1_000_000
