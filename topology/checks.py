@@ -184,5 +184,7 @@ def _account_and_feed_warnings(
         feed = network.feeds[key_of(tables["feeds"].table, row)[0]]
         if feed.every_ms is None and feed.daily_at_minutes is None:
             yield raw.problem(
-                "every_hours", "no rhythm", "every_hours or daily_at: now it is never blind"
+                "every_hours",
+                "no rhythm",
+                "every_hours or daily_at: else it is blind only by learned_feeds of the policy",
             )

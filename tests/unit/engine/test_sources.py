@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from alerts import policy as policies
 from alerts.lines import FeedState, Quarantined
+from alerts.loading import load_policy
 from alerts.policy import Policy
 from alerts.quarantine import counted, quarantined
 from alerts.rhythm import DAYS_MIN, Silences, listened, usual_hours
@@ -27,6 +29,7 @@ from tests.scenario import START, Chain, network
 from topology.model import Feed
 from topology.network import build
 
+STARTING = Path(__file__).resolve().parents[3] / "examples" / "policies" / "starting.yaml"
 SOURCE = "acme-erp"
 """The network declares no rhythm of it."""
 
@@ -80,6 +83,17 @@ def test_silence_past_what_was_learned_makes_a_source_blind() -> None:
     )
     speaks(engine, chain, LAST + 20 * HOUR_MS)
     assert not feed(engine).blind
+
+
+def test_with_the_policy_to_begin_with_a_source_that_declares_nothing_turns_blind() -> None:
+    read = load_policy(STARTING)
+    assert (read.errors, read.warnings) == ((), ())
+    assert read.policy is not None
+    engine, _ = spoken(read.policy)
+    engine.tick(LAST + 24 * HOUR_MS - 1)
+    assert not feed(engine).blind
+    engine.tick(LAST + 24 * HOUR_MS)
+    assert feed(engine).blind, "twice the 12 hours of its nights"
 
 
 def test_what_is_learned_counts_only_where_the_policy_says_so_and_then_at_once() -> None:

@@ -230,7 +230,7 @@ def test_warnings(tmp_path: Path) -> None:
         ),
         (
             "feeds.yaml:1: every_hours: found no rhythm, "
-            "expected every_hours or daily_at: now it is never blind"
+            "expected every_hours or daily_at: else it is blind only by learned_feeds of the policy"
         ),
         (
             "lanes.csv: cell_boundary: found 4 stock nodes in the cell 'PUMP@DC', "
