@@ -80,7 +80,7 @@ def _leg(name: str, facts: Sequence[ShipmentFact]) -> Leg:
             exception = None if fact.resolved else fact
             held_up = held_up if fact.resolved else fact
         elif kind == "returned":
-            returned += (fact.quantity or 0) if _names_line(fact) else 0
+            returned += (fact.quantity or 0) if names_line(fact) else 0
         elif kind == "delivered":
             received.append(fact)
         if fact.eta_at is not None or fact.eta_on is not None:
@@ -122,7 +122,7 @@ def _eta(fact: ShipmentFact | None) -> Told | None:
     return Told(fact.eta_on, fact.eta_at, fact.source, fact.recorded_at, fact.occurred_at)
 
 
-def _names_line(fact: ShipmentFact) -> bool:
+def names_line(fact: ShipmentFact) -> bool:
     """Only then its quantities are the line's; else they are those of a shipment of many lines."""
     return fact.line is not None or fact.supplier_line is not None
 
@@ -140,7 +140,7 @@ def _delivery(facts: Sequence[ShipmentFact]) -> _Delivery:
     quantity: Quantity | None = 0
     short = over = damaged = 0
     for fact in facts:
-        if not _names_line(fact):
+        if not names_line(fact):
             quantity = None
             continue
         if fact.quantity is None:

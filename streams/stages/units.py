@@ -18,6 +18,7 @@ from schemas.facts import Fact, OrderFact, PaymentFact, ShipmentFact
 from schemas.shares import Conflict, Share
 from schemas.units import QUANTITY_ONE, Quantity
 from streams.stages.fold import fold
+from streams.stages.legs import names_line
 from topology.model import Item
 from topology.network import Network
 
@@ -37,12 +38,13 @@ def fold_in_unit(
     `facts` are those of a line, in canonical order, as `fold` takes them.
     """
     line = fold(line_id, facts, shares, conflicts)
-    told = set(map(_unit_of, facts))
-    told.discard(None)
     item = network.item(line.item)
-    if len(told) < 2 and (item is None or not item.units or item.base_unit in told or not told):
+    if _is_in_one_unit(set(map(_unit_of, facts)), item):
         return line, ""
-    units = sorted(told)
+    told = {_unit_told(fact) for fact in facts}
+    if _is_in_one_unit(told, item):
+        return line, ""
+    units = sorted(each for each in told if each is not None)
     unit = line.unit or units[0]
     is_known = item is not None and item.in_base_unit(QUANTITY_ONE, unit) is not None
     if item is not None and is_known:
@@ -50,14 +52,30 @@ def fold_in_unit(
     reckoned, odd = _reckoned(facts, unit, item)
     if item is not None and item.units and not is_known:
         # The whole line is in a unit of its own: it adds up, but to nothing that the item has.
-        odd[:0] = [_odd(fact) for fact in facts if _unit_of(fact) == unit][:1]
+        odd[:0] = [_odd(fact) for fact in facts if _unit_told(fact) == unit][:1]
     sizes = [(each, item and item.in_base_unit(QUANTITY_ONE, each)) for each in units]
     by = f"{unit}: " + " ".join(f"{name}={size}" for name, size in sizes)
     line = fold(line_id, reckoned, shares, conflicts)
     return msgspec.structs.replace(line, unit=unit, odd_units=tuple(odd[:ODD_UNITS_LISTED])), by
 
 
+def _is_in_one_unit(told: set[str | None], item: Item | None) -> bool:
+    """Whether nothing is to be reckoned of what is told in these units."""
+    units = told - {None}
+    return len(units) < 2 and (
+        not units or item is None or not item.units or item.base_unit in units
+    )
+
+
 _unit_of: attrgetter[Any] = attrgetter("unit")
+
+
+def _unit_told(fact: Fact) -> str | None:
+    """The unit in which the fact tells of this line; what a whole shipment holds is of none."""
+    if isinstance(fact, ShipmentFact) and not names_line(fact):
+        return None
+    unit: str | None = _unit_of(fact)
+    return unit
 
 
 def _odd(fact: Fact) -> OddUnit:
@@ -70,7 +88,7 @@ def _reckoned(
     reckoned: list[Fact] = []
     odd: list[OddUnit] = []
     for fact in facts:
-        if _unit_of(fact) in {None, unit}:
+        if _unit_told(fact) in {None, unit}:
             reckoned.append(fact)
             continue
         brought = _brought(fact, unit, item)

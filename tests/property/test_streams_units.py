@@ -109,6 +109,25 @@ def test_a_unit_that_the_item_does_not_have_is_named_and_not_counted() -> None:
     assert (other.cancelled, other.odd_units) == (QUANTITY_ONE, ())
 
 
+@given(st.sampled_from(["PAL", "case", "EA"]), st.sampled_from([NETWORK, BARE]))
+def test_what_a_whole_shipment_holds_says_nothing_of_a_line(unit: str, network: Network) -> None:
+    facts: list[Fact] = [
+        order(0, "placed", 24 * QUANTITY_ONE, "EA"),
+        shipped(2, "packed", 24 * QUANTITY_ONE, "EA"),
+    ]
+    whole = replace(
+        shipped(3, "delivered", 3 * QUANTITY_ONE, unit), order_ref=None, line=None, short=1
+    )
+    silent = replace(whole, quantity=None, unit=None, short=None)
+    line, by = fold_in_unit("ACME/1#1", [*facts, whole], (), (), network)
+    assert (line, by) == fold_in_unit("ACME/1#1", [*facts, silent], (), (), network)
+    assert (line.delivered, line.odd_units, by) == (24 * QUANTITY_ONE, (), "")
+    odd = replace(facts[0], unit="BOX")
+    line, _ = fold_in_unit("ACME/1#1", [odd, *facts[1:], whole], (), (), network)
+    odd_ones = {each.event_id for each in line.odd_units}
+    assert odd_ones and odd_ones <= {"o0", "s2"}
+
+
 def test_without_known_units_the_order_says_in_which_the_line_is_counted() -> None:
     facts: list[Fact] = [
         order(0, "placed", 2 * QUANTITY_ONE, "case"),

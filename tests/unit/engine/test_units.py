@@ -88,3 +88,21 @@ def test_a_new_network_reckons_old_facts_anew() -> None:
     assert (line(engine).unit, line(engine).quantities.ordered) == ("case", 3)
     assert "unit_unclear" in open_rules(engine)
     engine.close()
+
+
+def test_what_a_whole_shipment_holds_is_no_quantity_of_its_lines() -> None:
+    engine, chain = LocalEngine(network()), Chain()
+    orders = [f"PO-{n}" for n in range(3)]
+    facts = [chain.placed(order, START) for order in orders]
+    facts += [chain.confirmed(order, START) for order in orders]
+    facts += [chain.packed(order, "SH-1", START + HOUR_MS) for order in orders]
+    facts += [chain.moved("departed", "SH-1", START + 2 * HOUR_MS, site="LYON")]
+    told(engine, facts, START + DAY_MS)
+    pallets = chain.moved(
+        "delivered", "SH-1", START + DAY_MS, site="OSLO", quantity=3 * QUANTITY_ONE, unit="PAL"
+    )
+    told(engine, [pallets], START + DAY_MS + HOUR_MS)
+    assert open_rules(engine) == set()
+    lines = [decode(value, OrderStatus) for value in engine.latest("order-status").values()]
+    assert [(each.unit, each.quantities.delivered) for each in lines] == [("EA", 100)] * 3
+    engine.close()
