@@ -197,6 +197,10 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
         """What arrived, whole or damaged."""
         return self.delivered + self.damaged
 
+    def tells_uncounted(self, *kinds: str) -> bool:
+        """Whether a fact of these kinds tells a quantity that is not counted, for its unit."""
+        return any(odd.kind in kinds and odd.unit != self.unit for odd in self.odd_units)
+
     @property
     def is_delivered(self) -> bool:
         """Every leg is delivered and together they account for the wanted quantity."""

@@ -89,6 +89,8 @@ def _lacking(line: LineSummary) -> str:
     """What deliveries that were told of did not bring, or brought damaged, and nothing made up for
     since; "" for nothing."""
     missing = sum([leg.missing for leg in line.legs if leg.delivered is not None])
+    if line.tells_uncounted("delivered"):
+        missing = line.short
     missing = min(missing, line.wanted - line.received)
     damaged = min(line.damaged, line.wanted - line.delivered)
     if missing <= 0 and damaged <= 0:

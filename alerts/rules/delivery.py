@@ -17,6 +17,7 @@ from schemas.units import DAY_MS, HOUR_MS, Quantity, UtcMillis
 
 _NO_DATE = Silence("no_date")
 _NOT_DELIVERED = Silence("not_delivered")
+_UNCOUNTED = Silence("uncounted")
 
 
 def delivered_late(view: LineView, settings: Settings) -> Answer:
@@ -74,9 +75,12 @@ def delivered_late(view: LineView, settings: Settings) -> Answer:
 
 def delivered_short(view: LineView, settings: Settings) -> Answer:
     """Less was delivered than the shipments held: what the receiver says is short, or what was
-    packed and is neither received nor damaged. What has not been shipped yet is not short.
+    packed and is neither received nor damaged. What has not been shipped yet is not short. Silent
+    while a delivery is told in a unit that cannot be counted: how much it brought nobody knows.
     """
     legs = _delivered(view)
+    if view.line.tells_uncounted("delivered"):
+        return _UNCOUNTED
     missing = [(leg, leg.missing) for leg in legs]
     return _quantity_answer(view, settings, missing)
 
@@ -210,6 +214,7 @@ DELIVERED_SHORT = Rule(
         "fires": "{amount_quantity} of {wanted_quantity} are missing from the delivery of "
         "{delivered_on}.",
         **_QUANTITY_SAYS,
+        "uncounted": "How much was delivered is told in a unit that cannot be counted.",
     },
     headline="delivered short",
     next_step="Ask {supplier} for the missing part of {order}, or cancel it.",

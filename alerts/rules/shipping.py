@@ -19,6 +19,7 @@ QUANTILES = {50: Quantile.P50, 80: Quantile.P80, 95: Quantile.P95}
 _NO_DATE = Silence("no_date")
 _DELIVERED = Silence("delivered")
 _SHIPPED = Silence("shipped")
+_UNCOUNTED = Silence("uncounted")
 _NO_LANE = Silence("no_lane")
 _NOT_MOVING = Silence("not_moving")
 _NO_ARRIVAL = Silence("no_arrival")
@@ -31,13 +32,15 @@ def late_to_ship(view: LineView, settings: Settings) -> Answer:
     That departure follows from the lane: its lead time (as sure as `lead_time_percentile` says),
     its cut-off and its calendar, counted back from the moment at which the promise falls due. What
     is expected instead is the next departure after it, with the same lead time. A line without a
-    known lane cannot be judged.
+    known lane cannot be judged, nor one of which goods have left in a unit that cannot be counted.
     """
     if view.promise is None:
         return _NO_DATE
     part = view.waiting
     if part is None:
         return _SHIPPED
+    if view.has_shipped and view.line.tells_uncounted("packed", "delivered"):
+        return _UNCOUNTED
     lane = view.lane_of(part.leg)
     if lane is None:
         return _NO_LANE
@@ -204,7 +207,7 @@ def overdue_no_news(view: LineView, settings: Settings) -> Answer:
 
     An ETA after the promise postpones this until it has passed as well (the rule
     `expected_after_promise` tells of it meanwhile). Split confirmations and shipments are judged
-    part by part.
+    part by part. Silent while a delivery is told in a unit that cannot be counted.
     """
     if view.promise is None:
         return _NO_DATE
@@ -217,6 +220,8 @@ def overdue_no_news(view: LineView, settings: Settings) -> Answer:
         candidates.append((since + grace.value * HOUR_MS + 1, part.leg, part))
     if not candidates:
         return _DELIVERED
+    if view.line.tells_uncounted("delivered"):
+        return _UNCOUNTED
     if len(candidates) > 1:
         candidates.sort(key=lambda each: each[0])
     found = first_proven(view, Step.DELIVER, candidates)
@@ -272,6 +277,7 @@ LATE_TO_SHIP = Rule(
         "not left; it can now be there on {projected_on}.",
         "no_date": _NO_DATE_SAYS,
         "shipped": "All of it has left.",
+        "uncounted": "How much has left is told in a unit that cannot be counted.",
         "no_lane": "No lane is known from where it ships to where it is wanted.",
         "not_due": "It must leave by {value} to be in time in {threshold}.",
     },
@@ -370,6 +376,7 @@ OVERDUE_NO_NEWS = Rule(
         "fires": "Due {due_on}; nobody has told of a delivery or of a new date.",
         "no_date": _NO_DATE_SAYS,
         "delivered": "All of it is delivered.",
+        "uncounted": "How much was delivered is told in a unit that cannot be counted.",
         "not_due": "Due, or expected, {value}; news of it may take {threshold}.",
     },
     headline="overdue without news",

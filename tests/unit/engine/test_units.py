@@ -106,3 +106,27 @@ def test_what_a_whole_shipment_holds_is_no_quantity_of_its_lines() -> None:
     lines = [decode(value, OrderStatus) for value in engine.latest("order-status").values()]
     assert [(each.unit, each.quantities.delivered) for each in lines] == [("EA", 100)] * 3
     engine.close()
+
+
+def test_a_delivery_that_cannot_be_counted_is_one_incident() -> None:
+    engine, chain = LocalEngine(network()), Chain()
+    facts = [chain.placed("PO-1", START), chain.confirmed("PO-1", START)]
+    facts += [chain.placed("PO-2", START), chain.confirmed("PO-2", START)]
+    facts += [chain.packed("PO-1", "SH-1", START + HOUR_MS)]
+    facts += [chain.moved("departed", "SH-1", START + 2 * HOUR_MS, site="LYON")]
+    at = START + 2 * DAY_MS
+    received = [
+        replace(chain.delivered("PO-1", at, quantity=10, shipment="SH-1"), unit="case"),
+        replace(chain.delivered("PO-2", at, quantity=10), unit="case"),
+    ]
+    told(engine, [*facts, *received], at + HOUR_MS)
+    assert open_rules(engine) == {"unit_unclear"}
+    told(
+        engine, [chain.alive(each, START) for each in ("sup-erp", "cargo-edi")], START + 13 * DAY_MS
+    )
+    assert open_rules(engine) == {"unit_unclear"}
+
+    engine.publish_network(with_units(("case", 9 * QUANTITY_ONE)))
+    told(engine, [], START + 13 * DAY_MS + HOUR_MS)
+    assert open_rules(engine) == {"delivered_short", "late_to_ship", "overdue_no_news"}
+    engine.close()
