@@ -7,6 +7,7 @@ import functools
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
@@ -25,7 +26,13 @@ KILL_EVERY = 4
 WITHIN_S = 60.0
 
 
-def wanted(world: KafkaWorld, party: str) -> list[bytes]:
+class Reads(Protocol):
+    """Whoever can read a topic: (partition, key, value) of everything committed."""
+
+    def read(self, topic: str) -> list[tuple[int, bytes | None, bytes | None]]: ...
+
+
+def wanted(world: Reads, party: str) -> list[bytes]:
     """What the party is to find, sorted."""
     stands: dict[str, bytes] = {}
     for _, key, value in world.read("partner-status"):
@@ -37,7 +44,7 @@ def wanted(world: KafkaWorld, party: str) -> list[bytes]:
     return sorted(stands.values())
 
 
-def found(world: KafkaWorld, party: str) -> list[bytes]:
+def found(world: Reads, party: str) -> list[bytes]:
     """What the party finds, sorted; nothing was said twice on the way."""
     stands: dict[bytes, bytes | None] = {}
     for _, key, value in world.read(partner_topic(party)):
