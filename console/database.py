@@ -47,6 +47,11 @@ from schemas.units import UtcMillis
 
 VIEW_REBUILT = "view_rebuilt"
 SQLITE_WAIT_SECONDS = 10
+POSTGRESQL_STATEMENT_SECONDS = 10
+"""After which the server ends a statement."""
+POSTGRESQL_SILENT_SECONDS = 12
+"""After which a server that says nothing is away: longer than a statement may take, shorter than
+`server.STOP_TIMEOUT_SECONDS`, so that a view that waits for it can still be stopped."""
 PASSING_STATES = ("08", "40", "53", "57")
 """How SQLSTATE begins for a lost connection, a conflict, too little of something, and an operator
 who steps in (PostgreSQL's appendix A)."""
@@ -104,7 +109,8 @@ class Database:
         self._owner = ""
         self.engine = _open(url, access or Access())
         try:
-            self._prepare(follows=follows)
+            with _silence_told():
+                self._prepare(follows=follows)
         except SQLAlchemyError as error:
             self.engine.dispose()
             raise DatabaseError(
@@ -119,13 +125,16 @@ class Database:
         options: dict[str, str] = {}
         if self.engine.dialect.name != "sqlite":
             options["isolation_level"] = "REPEATABLE READ"
-        with self.engine.connect().execution_options(**options) as connection:
+        with (
+            _silence_told(),
+            self.engine.connect().execution_options(**options) as connection,
+        ):
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: all of it or, when anything raises, nothing."""
-        with self.engine.begin() as connection:
+        with _silence_told(), self.engine.begin() as connection:
             yield connection
 
     def claim(self) -> None:
@@ -237,6 +246,16 @@ class Database:
         )
 
 
+@contextmanager
+def _silence_told() -> Iterator[None]:
+    """Says in SQLAlchemy's words that the server fell silent, which pg8000 1.31 does not: it lets
+    the socket's timeout through as it is. The pool drops the connection."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise OperationalError(None, None, error) from error
+
+
 def _open(url: str, access: Access) -> Engine:
     try:
         address = make_url(url)
@@ -267,7 +286,10 @@ def _open_postgresql(address: URL, access: Access) -> Engine:
         address = address.set(drivername=POSTGRESQL_DRIVER)
     if access.password is not None:
         address = address.set(password=access.password)
-    options: dict[str, object] = {}
+    options: dict[str, object] = {
+        "timeout": POSTGRESQL_SILENT_SECONDS,
+        "startup_params": {"statement_timeout": f"{POSTGRESQL_STATEMENT_SECONDS * 1000:.0f}"},
+    }
     if access.ca_file is not None:
         options["ssl_context"] = ssl.create_default_context(cafile=str(access.ca_file))
     return create_engine(address, pool_pre_ping=True, connect_args=options)

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import gc
+import os
+import signal
+import socket
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, delete, insert, inspect, select, text
+from sqlalchemy import Connection, bindparam, delete, insert, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -186,6 +192,61 @@ def test_a_server_that_goes_away_and_comes_back_is_waited_for(postgres: Postgres
         connection.execute(text("SELECT nonsense"))
     assert not database.passes(ours.value), "a fault of ours is none that passes"
     database.close()
+
+
+@contextmanager
+def silent(backend: int) -> Iterator[None]:
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(backend, signal.SIGCONT)
+
+
+def backend_of(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def test_a_server_that_falls_silent_is_one_that_is_away(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.database.POSTGRESQL_SILENT_SECONDS", 0.5)
+    database = filled(Place(postgres.database(), Access(postgres.password)))
+    with database.reading() as connection:
+        backend = backend_of(connection)
+    with silent(backend), pytest.raises(DBAPIError, match="timed out") as before:
+        as_of(database)
+    assert database.passes(before.value)
+    with (
+        pytest.raises(DBAPIError, match="timed out") as within,
+        database.writing() as connection,
+        silent(backend_of(connection)),
+    ):
+        database.state(connection)
+    assert database.passes(within.value)
+    assert as_of(database) == 1
+    database.close()
+
+
+def test_a_statement_that_takes_too_long_ends_on_the_server(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.database.POSTGRESQL_STATEMENT_SECONDS", 0.2)
+    database = filled(Place(postgres.database(), Access(postgres.password)))
+    with pytest.raises(DBAPIError, match="statement timeout") as ended, database.reading() as slow:
+        slow.execute(text("SELECT pg_sleep(5)"))
+    assert database.passes(ended.value)
+    database.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_server_that_never_answers_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.database.POSTGRESQL_SILENT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://view@127.0.0.1:{silent.getsockname()[1]}/view"
+        with pytest.raises(DatabaseError, match=r"cannot be used: timed out\. Check"):
+            Database(address)
+    gc.collect()  # pg8000 leaves the socket of a connection that does not come about to this.
 
 
 def test_every_table_and_change_is_also_postgresql() -> None:
