@@ -23,6 +23,9 @@ from tests.architecture.test_commands import misunderstood
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINER = (ROOT / "deploy/container/Containerfile").read_text(encoding="utf-8")
 COMPOSE: Any = yaml.safe_load((ROOT / "deploy/compose/compose.yaml").read_text(encoding="utf-8"))
+OVERLAY: Any = yaml.safe_load(
+    (ROOT / "deploy/compose/postgresql.yaml").read_text(encoding="utf-8")
+)
 SERVICES = {
     name: each for name, each in COMPOSE["services"].items() if each["image"] == "slipwatch"
 }
@@ -155,13 +158,12 @@ def test_a_service_runs_a_command_with_settings_that_exist(
 def test_the_overlay_gives_the_views_one_database_and_no_password(
     alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = ROOT / "deploy/compose/postgresql.yaml"
-    overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
+    overlay = OVERLAY
     server = overlay["services"]["postgres"]["environment"]
     assert set(overlay["secrets"]) == {"view_database_password"}
     for name, follows in (("view", True), ("view-answers", False)):
         service = overlay["services"][name]
-        environment = service["environment"]
+        environment = dict(service["environment"])
         assert service["secrets"] == ["view_database_password"]
         given = environment.pop("SLIPWATCH_VIEW__DATABASE_PASSWORD_FILE")
         assert given == server["POSTGRES_PASSWORD_FILE"] == "/run/secrets/view_database_password"
@@ -175,6 +177,17 @@ def test_the_overlay_gives_the_views_one_database_and_no_password(
         assert address.host in overlay["services"]
         assert address.password is None
     assert misunderstood(overlay["services"]["view-answers"]["command"]) is None
+
+
+def test_no_two_services_are_published_on_one_port() -> None:
+    published = [
+        mapping.rsplit(":", maxsplit=1)[0]
+        for services in (COMPOSE["services"], OVERLAY["services"])
+        for service in services.values()
+        for mapping in service.get("ports", ())
+    ]
+    assert len(published) >= 3
+    assert len(set(published)) == len(published), published
 
 
 def broker() -> dict[str, str]:
