@@ -23,7 +23,7 @@ from tests.architecture.test_commands import misunderstood
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINER = (ROOT / "deploy/container/Containerfile").read_text(encoding="utf-8")
 COMPOSE: Any = yaml.safe_load((ROOT / "deploy/compose/compose.yaml").read_text(encoding="utf-8"))
-OVERLAY: Any = yaml.safe_load(
+WITH_POSTGRESQL: Any = yaml.safe_load(
     (ROOT / "deploy/compose/postgresql.yaml").read_text(encoding="utf-8")
 )
 SERVICES = {
@@ -158,7 +158,7 @@ def test_a_service_runs_a_command_with_settings_that_exist(
 def test_the_overlay_gives_the_views_one_database_and_no_password(
     alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overlay = OVERLAY
+    overlay = WITH_POSTGRESQL
     server = overlay["services"]["postgres"]["environment"]
     assert set(overlay["secrets"]) == {"view_database_password"}
     for name, follows in (("view", True), ("view-answers", False)):
@@ -182,7 +182,7 @@ def test_the_overlay_gives_the_views_one_database_and_no_password(
 def test_no_two_services_are_published_on_one_port() -> None:
     published = [
         mapping.rsplit(":", maxsplit=1)[0]
-        for services in (COMPOSE["services"], OVERLAY["services"])
+        for services in (COMPOSE["services"], WITH_POSTGRESQL["services"])
         for service in services.values()
         for mapping in service.get("ports", ())
     ]
