@@ -183,6 +183,27 @@ def test_a_partner_explains_its_own_numbers_and_no_others() -> None:
     assert b"shipment:SUP/S-1" in tied.latest("links-state")
 
 
+def test_a_carriers_number_is_taken_on_a_partners_word_for_its_own_line_alone() -> None:
+    """As docs/door.md says: it reads what the carrier tells of the number, and changes nothing."""
+
+    def packed(event: str, party: str, order: str) -> Fact:
+        return shipped(event, party, "packed", order_ref=f"ACME/{order}", line="10",
+                       carrier_ref="CARGO/777", carrier="CARGO", quantity=QUANTITY_ONE,
+                       unit="EA")  # fmt: skip
+
+    orders = [placed(), msgspec.structs.replace(placed("PO-2"), event_id="e2", supplier="RIVAL")]
+    own = packed("p1", "SUP", "PO-1")
+    tie = packed("p2", "RIVAL", "PO-2")
+    left = ShipmentFact("c1", "cargo-edi", "departed", AT, AT, carrier_ref="CARGO/777")
+    alone, engine = ran(orders, [own], [left], []), ran(orders, [own, tie], [left], [])
+    assert status(engine) == status(alone)
+    assert counted(engine) == {"e00001", "p1", "c1"}
+    assert counted(engine, "ACME/PO-2#10") == {"e2", "p2", "c1"}
+    other = packed("p2", "RIVAL", "PO-1")
+    foreign = ran(orders, [other], [left], [])
+    assert counted(foreign) == {"e00001"}, "but for its own lines alone"
+
+
 def test_a_partner_fills_its_share_of_a_line_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PARTNER_FACTS_MAX", 3)
     flood = [confirmed(f"p{n}", "RIVAL", 5 + n) for n in range(4)]
