@@ -107,6 +107,17 @@ def test_what_another_says_of_the_line_changes_nothing_and_ends_in_the_dead_lett
     assert not waiting(engine)
 
 
+def test_the_wait_for_word_on_who_owns_a_line_begins_when_the_line_is_known() -> None:
+    engine = ran([confirmed("p1", "RIVAL")])
+    known_at = AT + (OWN_DAYS + 1) * DAY_MS
+    engine.send(msgspec.structs.replace(placed(), recorded_at=known_at))
+    engine.tick(known_at)
+    engine.tick(known_at + OWN_DAYS * DAY_MS - 1)
+    assert (waiting(engine), letters(engine)) == ({"p1"}, [])
+    engine.tick(known_at + OWN_DAYS * DAY_MS)
+    assert [(event, reason) for event, reason, _ in letters(engine)] == [("p1", "not_own_line")]
+
+
 def test_a_party_of_the_line_says_only_what_its_role_says() -> None:
     engine = ran(
         [placed()],

@@ -6,6 +6,7 @@ import pytest
 
 from alerts.policy import DEFAULT
 from schemas.facts import Fact, OrderFact, ShipmentFact
+from schemas.ledger import decode_line
 from schemas.partner_records import (
     PartnerReason,
     PartnerRole,
@@ -121,6 +122,21 @@ def test_who_subscribes_is_told_all_that_stands_and_who_leaves_loses_it() -> Non
     engine.publish_network(network())
     engine.tick(START + 6 * HOUR_MS)
     assert told(engine) == {partner_key("ACME", LINE): False}
+
+
+def test_who_leaves_as_a_line_changes_its_cell_loses_it() -> None:
+    """The cell that has the line now knows nothing of the record; the one that it left does."""
+    engine, _ = under_way()
+    told(engine)
+    (before,) = engine.latest("lines").values()
+    engine.publish_network(network(subscribed=("ACME", "SUP")))
+    at = START + 5 * HOUR_MS
+    send(engine, changed(at, item="GEAR", ship_from="PUNE"), at)
+    (after,) = engine.latest("lines").values()
+    assert not set(decode_line(before).cells) & set(decode_line(after).cells)
+    assert told(engine)[partner_key("CARGO", LINE)] is False
+    left = {split_partner_key(key.decode())[0] for key in engine.latest(TOPIC)}
+    assert left == {"ACME", "SUP"}
 
 
 @pytest.mark.parametrize("moves", [False, True], ids=["same cell", "another cell"])

@@ -10,6 +10,7 @@ from schemas.facts import Fact
 from schemas.records import Alert, AlertState, OrderStatus, decode
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE
 from streams.engine.local import LocalEngine
+from streams.stages.rows import RowKind, decode_batch
 from tests.scenario import START, Chain, network
 from tests.unit.engine.test_stock import Wms, status
 from topology.network import Network, build
@@ -87,6 +88,26 @@ def test_a_new_network_reckons_old_facts_anew() -> None:
     told(engine, [], START + DAY_MS + 3 * HOUR_MS)
     assert (line(engine).unit, line(engine).quantities.ordered) == ("case", 3)
     assert "unit_unclear" in open_rules(engine)
+    engine.close()
+
+
+def test_cells_are_told_of_a_line_in_several_units_once() -> None:
+    engine, chain = LocalEngine(with_units(CASE)), Chain()
+    packed = replace(chain.packed("PO-1", "SH-1", START, quantity=2), unit="case")
+    told(engine, [chain.placed("PO-1", START), packed], START + HOUR_MS)
+
+    def lines_told() -> int:
+        batches = [decode_batch(each.value or b"") for each in engine.new_outputs("cells-rows")]
+        return sum(row.kind == RowKind.LINE for batch in batches for row in batch.rows)
+
+    assert lines_told() == 1
+    told(engine, [packed], START + 2 * HOUR_MS)
+    engine.publish_network(with_units(CASE, ("box", 5 * QUANTITY_ONE)))
+    told(engine, [], START + 3 * HOUR_MS)
+    assert lines_told() == 0, "again, and by sizes that are the same"
+    engine.publish_network(with_units(("case", 10 * QUANTITY_ONE)))
+    told(engine, [], START + 4 * HOUR_MS)
+    assert lines_told() == 1
     engine.close()
 
 
