@@ -1,6 +1,17 @@
 """All benchmarks, in the order in which they run."""
 
-from bench import codec, latency, local, memory, pipeline, restore, scaling, slipjoin, ticks
+from bench import (
+    codec,
+    latency,
+    local,
+    memory,
+    pipeline,
+    relay,
+    restore,
+    scaling,
+    slipjoin,
+    ticks,
+)
 from bench.benchmark import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -13,4 +24,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     restore.BENCHMARK,
     memory.BENCHMARK,
     ticks.BENCHMARK,
+    relay.BENCHMARK,
 )
