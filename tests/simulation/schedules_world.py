@@ -6,7 +6,10 @@ import datetime as dt
 import functools
 import random
 
+import msgspec
+
 from alerts import policy as policies
+from alerts.terms import Chase, Chasing
 from schemas.addresses import fact_key, fact_topic
 from schemas.codec import encode_fact
 from schemas.facts import Heartbeat
@@ -21,6 +24,18 @@ from tests.simulation.schedules import Event, Schedule
 from tests.simulation.schedules_tale import tale
 from topology import network as networks
 
+# Suppliers are asked all the time: what was concluded in one tick is kept through the next ones.
+_POLICY = policies.build(
+    policies.complete(
+        msgspec.structs.replace(
+            policies.DEFAULT.document,
+            chasing=Chasing(
+                confirmation=Chase(hours=2, repeat_hours=3),
+                promise=Chase(hours=120, repeat_hours=7),
+            ),
+        )
+    )
+)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -46,8 +61,7 @@ class World:
         self._sender: Transaction | None = None
         self._beats = 0
         self.publish(0)
-        data = policies.DEFAULT.to_bytes()
-        for key, value in split(Publication(policies.DEFAULT.version, data, _EPOCH)):
+        for key, value in split(Publication(_POLICY.version, _POLICY.to_bytes(), _EPOCH)):
             log.append("policies", key, value, 0)
 
     def tell(self, event: Event) -> None:
