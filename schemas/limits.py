@@ -120,6 +120,10 @@ FORM_BYTES_MAX: Final = 20_000
 LINK_HOURS_MAX: Final = 24 * 60
 
 WEBHOOK_SECRET_BYTES_MAX: Final = 64
+WEBHOOKS_MAX: Final = 200
+"""Each has a few connections open at once, and a process may have about a thousand."""
+WEBHOOK_URL_CHARS_MAX: Final = 2_000
+WEBHOOK_BOTH_HOURS_MAX: Final = 24 * 90
 RETRY_AFTER_SECONDS_MAX: Final = 3_600
 
 
@@ -330,6 +334,11 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "secret", _REFUSED),
             Limit("WEBHOOK_SECRET_BYTES_MAX", WEBHOOK_SECRET_BYTES_MAX, "bytes of a signing secret "
                   "(at least 24)", "the secret is refused"),
+            Limit("WEBHOOKS_MAX", WEBHOOKS_MAX, "parties with a webhook", "the next is refused"),
+            Limit("WEBHOOK_URL_CHARS_MAX", WEBHOOK_URL_CHARS_MAX, "characters of a party's "
+                  "address", "the address is refused"),
+            Limit("WEBHOOK_BOTH_HOURS_MAX", WEBHOOK_BOTH_HOURS_MAX, "hours that a replaced secret "
+                  "signs too", "the secret is not replaced"),
             Limit("RETRY_AFTER_SECONDS_MAX", RETRY_AFTER_SECONDS_MAX, "seconds that a receiver may "
                   "ask to be left alone", "it is asked again after these"),
         ),

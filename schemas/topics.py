@@ -157,14 +157,24 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         "relay-state", "Which parties have a topic, and the key of the ids of their lines.",
         "id-key, party or partition", "text and bytes", Spread.ONE, COMPACTED,
-        ("relay",), ("relay",), internal=True,
+        ("relay",), ("relay", "webhooks"), internal=True,
+    ),
+    Topic(
+        "partner-webhooks", "Which party is told at which address; no secret.", "party",
+        "JSON, address of a party", Spread.ONE, COMPACTED,
+        ("slipwatch partners webhook",), ("webhooks", "slipwatch partners webhook"), internal=True,
+    ),
+    Topic(
+        "partner-receipts", "What each party was told by webhook, and how its address answers.",
+        "party, and id of the line for it", "MessagePack, digest or standing", Spread.ONE,
+        COMPACTED, ("webhooks",), ("webhooks", "slipwatch partners webhook"), internal=True,
     ),
     _json("order-status", "Each order line as of now, until its tombstone leaves `lines`.",
           "line id", "OrderStatus", COMPACTED, ("cells", "ledgers"), ("view", "anyone")),
     Topic(
         "partner-status", "Each order line as each of its subscribed parties may see it.",
         "party and line id", "JSON, PartnerStatus", Spread.ENGINE, COMPACTED,
-        ("cells",), ("relay",), internal=True,
+        ("cells",), ("relay", "webhooks"), internal=True,
     ),
     _json("stock-status", "Each stock node as of now.", "item@site", "StockStatus", COMPACTED,
           ("cells",), ("view", "anyone")),

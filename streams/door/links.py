@@ -22,7 +22,7 @@ import msgspec
 
 from schemas import limits
 from schemas.units import UtcMillis
-from streams.door.private_files import check_private, write_private
+from streams.private_files import check_private, write_private
 
 KEY_BYTES = 32
 KEYS_MAX = 2

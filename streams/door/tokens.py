@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from schemas import limits
-from streams.door.private_files import check_private, write_private
+from streams.private_files import check_private, write_private
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -319,8 +319,7 @@ class _Passing:
         return any(stand.get(p, 0) < end for p, end in ends.items())
 
     def _id(self, party: str, line_id: str) -> bytes:
-        data = f"{party}@{line_id}".encode()
-        return blake2b(data, digest_size=16, key=self._id_key).hexdigest().encode()
+        return partner_line(self._id_key, party, line_id)
 
     def _compare(self) -> dict[_Key, bytes | None]:
         """What stands and is to be gone; what is to stand otherwise is read again."""
@@ -386,6 +385,12 @@ class _Passing:
         """Lets go; what is open is aborted by the next relay or by its timeout."""
         self._reader.close()
         self._producer.close()
+
+
+def partner_line(id_key: bytes, party: str, line_id: str) -> bytes:
+    """The id of the line for the party: 32 hexadecimal digits that mean nothing to it."""
+    data = f"{party}@{line_id}".encode()
+    return blake2b(data, digest_size=16, key=id_key).hexdigest().encode()
 
 
 def _digest(value: bytes) -> bytes:

@@ -1,0 +1,47 @@
+"""What a webhook's body says: the public record of a line, or that the party has it no more."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from schemas.units import UtcMillis, iso
+from streams.webhooks.lane import Owed
+
+CHANGED = "order-status.changed"
+REMOVED = "order-status.removed"
+TEST = "webhook.test"
+
+
+class AnswerLinks(Protocol):
+    """Who makes the link by which a party answers what it is asked."""
+
+    def url(self, party: str, line_id: str, record: dict[str, Any], now: UtcMillis) -> str | None:
+        """The link for whoever the record is told to; None where it asks nothing, or where links
+        cannot be made."""
+        ...
+
+
+def body_of(party: str, owed: Owed, links: AnswerLinks, now: UtcMillis) -> bytes:
+    """The body of a message as it is sent at `now`: what it says of the line held then.
+
+    `data` is the record as on the party's topic, with its `id`, which is the topic's key.
+    """
+    data: dict[str, Any] = {"id": owed.line.decode()}
+    if owed.value is not None:
+        record = msgspec.json.decode(owed.value)
+        data |= record
+        url = links.url(party, owed.line_id, record, now)
+        if url is not None:
+            data["answer_url"] = url
+    return _body(REMOVED if owed.value is None else CHANGED, now, data)
+
+
+def test_body(party: str, now: UtcMillis) -> bytes:
+    """The body of a message that only tries the way out."""
+    return _body(TEST, now, {"party": party})
+
+
+def _body(kind: str, now: UtcMillis, data: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"type": kind, "timestamp": iso(now), "data": data})
