@@ -362,6 +362,9 @@ STATUS: Json = {
             "schemas_awaited": 0,
             "relays_to": 3,
             "relay_behind": 0,
+            "webhooks": 1,
+            "webhooks_owed": 0,
+            "webhooks_failing": 0,
         }
     ],
     "feeds": 4,

@@ -80,6 +80,18 @@ METRICS: tuple[StatusMetric, ...] = (
         ("worker",),
         lambda s: [((each.worker,), each.relay_behind) for each in s.workers if each.relays_to],
     ),
+    StatusMetric(
+        PREFIX + "worker_webhooks_owed",
+        "Lines that parties wait to be told by webhook, as the worker that sends them told last.",
+        ("worker",),
+        lambda s: [((each.worker,), each.webhooks_owed) for each in s.workers if each.webhooks],
+    ),
+    StatusMetric(
+        PREFIX + "worker_webhooks_failing",
+        "Parties whose webhook does not take what it is sent, or is suspended.",
+        ("worker",),
+        lambda s: [((each.worker,), each.webhooks_failing) for each in s.workers if each.webhooks],
+    ),
     _one(
         "facts_behind",
         "Records of facts that were there at the newest tick and are not taken in yet.",

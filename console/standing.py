@@ -67,6 +67,13 @@ class WorkerStanding(Answer):
     relay_behind: int = Field(
         description="Offsets of partner-status that it had not passed on when it last looked."
     )
+    webhooks: int = Field(description="Parties that it tells by webhook; one worker does.")
+    webhooks_owed: int = Field(
+        description="Lines that these wait to be told, suspended ones left out."
+    )
+    webhooks_failing: int = Field(
+        description="Those of them whose address does not take what it is sent, or is suspended."
+    )
 
 
 class Parked(Answer):
@@ -288,6 +295,9 @@ def _workers(
             schemas_awaited=holding.get(name, {}).get("schemas_awaited", 0),
             relays_to=said.get(name, {}).get("parties", 0),
             relay_behind=said.get(name, {}).get("behind", 0),
+            webhooks=said.get(name, {}).get("webhooks", 0),
+            webhooks_owed=said.get(name, {}).get("webhooks_owed", 0),
+            webhooks_failing=said.get(name, {}).get("webhooks_failing", 0),
         )
         for name in sorted(names)
     )

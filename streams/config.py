@@ -272,6 +272,7 @@ def _read_secret_files(settings: Settings, origins: dict[tuple[str, ...], str]) 
         (("sinks", "smtp", "ca_file"), smtp.ca_file),
         (("registry", "ca_file"), registry.ca_file),
         (("view", "database_ca_file"), view.database_ca_file),
+        (("partners", "webhook_ca_file"), settings.partners.webhook_ca_file),
     ]
     for place, file in files:
         if file is not None and not os.path.isfile(file):  # noqa: PTH113 - as above

@@ -216,6 +216,48 @@ RELAY_TROUBLES = MetricSpec(
     Kind.COUNTER,
     "Faults that the relay began anew after, such as a broker that was away.",
 )
+WEBHOOK_ATTEMPTS = MetricSpec(
+    "slipwatch_webhook_attempts_total",
+    Kind.COUNTER,
+    "Messages to parties' webhooks, each time one was sent, by outcome: delivered, failed, refused "
+    "for good, or gone.",
+    ("outcome",),
+)
+WEBHOOK_SECONDS = MetricSpec(
+    "slipwatch_webhook_seconds",
+    Kind.HISTOGRAM,
+    "Time from sending a message to a party's webhook to the answer.",
+    (),
+    SHORT_SECONDS,
+)
+WEBHOOK_OWED = MetricSpec(
+    "slipwatch_webhook_owed_lines",
+    Kind.GAUGE,
+    "Lines of which parties wait to be told by webhook, suspended ones left out; 0 where another "
+    "worker sends.",
+)
+WEBHOOK_OLDEST = MetricSpec(
+    "slipwatch_webhook_oldest_owed_seconds",
+    Kind.GAUGE,
+    "How long this worker has known the oldest of these; 0 without one.",
+)
+WEBHOOK_PARTIES = MetricSpec(
+    "slipwatch_webhook_parties",
+    Kind.GAUGE,
+    "Parties with a webhook, by how it answers: delivering, failing or suspended.",
+    ("state",),
+)
+WEBHOOK_STATE = MetricSpec(
+    "slipwatch_webhook_state",
+    Kind.GAUGE,
+    "1 for the state that the sender of webhooks is in, 0 for the others.",
+    ("state",),
+)
+WEBHOOK_TROUBLES = MetricSpec(
+    "slipwatch_webhook_troubles_total",
+    Kind.COUNTER,
+    "Faults that the sender of webhooks began anew after, such as a broker that was away.",
+)
 
 METRICS: tuple[MetricSpec, ...] = (
     FACTS,
@@ -253,6 +295,13 @@ METRICS: tuple[MetricSpec, ...] = (
     RELAY_LINES,
     RELAY_STATE,
     RELAY_TROUBLES,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_SECONDS,
+    WEBHOOK_OWED,
+    WEBHOOK_OLDEST,
+    WEBHOOK_PARTIES,
+    WEBHOOK_STATE,
+    WEBHOOK_TROUBLES,
 )
 
 DOOR_FACTS = MetricSpec(

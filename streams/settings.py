@@ -15,6 +15,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streams.door_settings import DoorSettings, FolderSettings
+from streams.partner_settings import PartnerSettings
 from streams.sections import Port, Section
 from streams.sink_settings import MailboxSettings, SinkSettings, WebhookSettings
 
@@ -362,6 +363,7 @@ class Settings(BaseSettings):
     door: DoorSettings = DoorSettings()
     delivery: DeliverySettings = DeliverySettings()
     sinks: SinkSettings = SinkSettings()
+    partners: PartnerSettings = PartnerSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import faust
 import msgspec
@@ -18,6 +18,7 @@ from schemas.units import iso
 from streams.app.delivering import DeliveryDesk
 from streams.app.engine_host import EngineGauges, EngineHost
 from streams.app.relay_host import RelayHost
+from streams.app.webhook_host import WebhookHost
 from streams.engine.observation import WorkerStatus
 from streams.metrics import CONTENT_TYPE, Metrics
 
@@ -73,13 +74,13 @@ class Pages:
         self,
         host: EngineHost,
         gauges: EngineGauges,
-        relay: RelayHost,
+        beside: Sequence[RelayHost | WebhookHost],
         kept: Metrics,
         desk: DeliveryDesk | None,
         watch: TickWatch,
     ) -> None:
         self._host, self._gauges, self._metrics = host, gauges, kept
-        self._relay = relay
+        self._beside = beside
         self._desk, self._watch = desk, watch
 
     def add_to(self, app: faust.App) -> None:
@@ -127,7 +128,8 @@ class Pages:
 
     def _metrics_text(self, view: View) -> Response:
         self._gauges.update(self._host.status())
-        self._relay.update_gauges()
+        for each in self._beside:
+            each.update_gauges()
         if self._desk is not None:
             self._desk.update_gauges()
         return view.bytes(self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})

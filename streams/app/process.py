@@ -31,12 +31,13 @@ from streams.app.engine_host import EngineGauges, EngineHost, EngineObserver, La
 from streams.app.hosting import Announcer, HostingApp, WebServer, make_app
 from streams.app.pages import Pages, TickWatch
 from streams.app.relay_host import PartnerTopics, RelayHost, RelayObserver
+from streams.app.webhook_host import WebhookHost, make_sender
 from streams.broker.presence import broker_answers
 from streams.clients import engine_group, kafka_log
 from streams.collection import collect_seldom
 from streams.engine.clock import Clock
 from streams.engine.log import LogError
-from streams.engine.observation import EngineFailure, WorkerSettings
+from streams.engine.observation import EngineFailure, TellingPartners, WorkerSettings
 from streams.engine.relay import ID_KEY_BYTES, RELAY_STATE, Relay, RelaySettings
 from streams.engine.ticker import TickerSettings
 from streams.engine.worker import Worker
@@ -45,6 +46,8 @@ from streams.metrics import Metrics
 from streams.owed_log import NOTIFICATIONS, RECEIPTS
 from streams.registry import schema_source
 from streams.settings import Settings
+from streams.webhooks.receipts import RECEIPTS as TOLD
+from streams.webhooks.registration import WEBHOOKS
 
 STOP_SECONDS = 10.0
 PROBE_SECONDS = 1.0
@@ -84,13 +87,14 @@ def default_name(settings: Settings) -> str:
 
 
 def check_topics(settings: Settings) -> None:
-    """Raise LogError unless the topics of delivery, in equal partition counts, and of the relay are
-    there.
+    """Raise LogError unless the topics of delivery, in equal partition counts, of the relay and of
+    webhooks are there.
 
     Faust does not wait for a missing topic and does not miss it either. The engine checks its own.
     """
     log = kafka_log(settings)
-    counts = log.partition_counts([NOTIFICATIONS, RECEIPTS, RELAY_STATE.topic])
+    needed = [NOTIFICATIONS, RECEIPTS, RELAY_STATE.topic, WEBHOOKS.topic, TOLD.topic]
+    counts = log.partition_counts(needed)
     log.close()
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
@@ -136,6 +140,8 @@ class _WorkerProcess:
         self._host = EngineHost(self._engine, self._stop_engine)
         self._gauges = EngineGauges(self._metrics, self._observer)
         self._relay = RelayHost(self._make_relay(), self._stop_engine, self._metrics)
+        sender = make_sender(settings, self._is_chosen, self._metrics)
+        self._webhooks = WebhookHost(sender, self._stop_engine, self._metrics)
         self._app = make_app(settings, self._loop)
         self._delivery = (
             DeliveryHost(
@@ -158,6 +164,7 @@ class _WorkerProcess:
         self._app.before_producer = (
             self._host,
             self._relay,
+            self._webhooks,
             LagKeeper(kafka_log(settings), self._host, self._gauges, progress),
             Announcer(cast(WebServer, self._app.web), self._options.announce),
         )
@@ -166,7 +173,7 @@ class _WorkerProcess:
         Pages(
             self._host,
             self._gauges,
-            self._relay,
+            (self._relay, self._webhooks),
             self._metrics,
             self._delivery.desk if self._delivery else None,
             TickWatch(stuck_after, time.monotonic),
@@ -189,10 +196,10 @@ class _WorkerProcess:
         if engine is not None:
             log.error(WORKER_FAILED, what=f"the engine ended: {engine!r}")
             return Exit.ENGINE
-        relay = self._relay.failure
-        if relay is not None:
-            log.error(WORKER_FAILED, what=f"the relay ended: {relay!r}")
-            return Exit.ENGINE
+        for what, host in (("the relay", self._relay), ("the sender", self._webhooks)):
+            if host.failure is not None:
+                log.error(WORKER_FAILED, what=f"{what} ended: {host.failure!r}")
+                return Exit.ENGINE
         delivery = self._delivery.failure if self._delivery else None
         if delivery is not None or has_failed:
             what = f"delivery ended: {delivery!r}" if delivery else f"the app ended: {failure}"
@@ -226,15 +233,25 @@ class _WorkerProcess:
             kafka_log(self._settings),
             RelaySettings(engine_group(self._settings)),
             self._engine.control,
-            lambda: self._engine.status().is_ticker,
+            self._is_chosen,
             PartnerTopics(self._settings).make,
             lambda: secrets.token_bytes(ID_KEY_BYTES),
             RelayObserver(self._metrics),
         )
 
-    def _relay_standing(self) -> tuple[int, int]:
-        status = self._relay.status()
-        return status.parties, status.behind
+    def _is_chosen(self) -> bool:
+        """Whether this is the one worker that tells partners."""
+        return self._engine.status().is_ticker
+
+    def _told_partners(self) -> TellingPartners:
+        relay, sender = self._relay.status(), self._webhooks.status()
+        return TellingPartners(
+            relay.parties,
+            relay.behind,
+            sender.parties,
+            sender.owed,
+            sender.failing + sender.suspended,
+        )
 
     def _worker_settings(self) -> WorkerSettings:
         engine = self._settings.engine
@@ -243,7 +260,7 @@ class _WorkerProcess:
             name=f"{engine.application_id}-{self._options.name}",
             runs_ticker=self._options.is_ticker_allowed,
             has_standby=engine.standby,
-            relay=self._relay_standing,
+            partners=self._told_partners,
             ticker=TickerSettings(
                 interval_ms=engine.tick_ms,
                 facts_per_tick_max=engine.facts_per_tick_max,

@@ -6,23 +6,19 @@ tries again, says so in its metrics and in `slipwatch status`. A fault of ours e
 
 from __future__ import annotations
 
-import asyncio
 import threading
 
 import structlog
-from mode import Service
 
 from streams import metrics
+from streams.app.thread_host import ThreadHost
 from streams.broker.topics import BrokerUnreachable, TopicAdmin, partner_plan
 from streams.engine.log import LogError, Unavailable
 from streams.engine.relay import RELAY_STATES, Relay, RelayStatus
-from streams.logs import SERVICE_LOGGER
 from streams.metrics import Metrics
 from streams.settings import Settings
 
 RELAY_TROUBLE = "relay_trouble"
-RELAY_FAILED = "relay_failed"
-WATCH_SECONDS = 0.05
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -66,20 +62,13 @@ class RelayObserver:
         log.warning(RELAY_TROUBLE, what=text)
 
 
-class RelayHost(Service):
+class RelayHost(ThreadHost):
     """Runs the relay in a thread from start to stop; `failure` says why it ended early."""
-
-    abstract = False
-    logger = SERVICE_LOGGER
 
     def __init__(self, relay: Relay, stop: threading.Event, kept: Metrics) -> None:
         self._relay = relay
-        self._stop_relay = stop
         self._metrics = kept
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._ended = threading.Event()
-        self.failure: BaseException | None = None
-        super().__init__()
+        super().__init__("relay", relay.run, stop)
 
     def status(self) -> RelayStatus:
         """What the relay is doing now."""
@@ -95,31 +84,3 @@ class RelayHost(Service):
             metrics.RELAY_STATE,
             {(state,): float(status.state == state) for state in RELAY_STATES},
         )
-
-    async def on_start(self) -> None:
-        """Start the thread; the loop below looks after it."""
-        self._thread.start()
-        self.add_future(self._watch())
-
-    async def on_stop(self) -> None:
-        """Let the relay finish its transaction, and wait for it."""
-        self._stop_relay.set()
-        if self._thread.ident is not None:
-            await asyncio.to_thread(self._ended.wait)
-
-    def _run(self) -> None:
-        try:
-            self._relay.run(self._stop_relay)
-        except BaseException as error:
-            # The edge of a thread: whatever it is, the process ends with it.
-            self.failure = error
-            log.exception(RELAY_FAILED)
-        finally:
-            self._ended.set()
-
-    async def _watch(self) -> None:
-        while not self.should_stop:
-            if self._ended.is_set() and self.failure is not None:
-                await self.crash(self.failure)
-                return
-            await asyncio.sleep(WATCH_SECONDS)

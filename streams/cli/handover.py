@@ -97,7 +97,7 @@ def hand_over(
     if given is not None:
         consumer = _consumer(done, str(file or SETTINGS_FILE))
         if file is not None:
-            _write_secret(file, given)
+            write_secret(file, _properties(given), "slipwatch partners rotate makes another")
             done = replace(done, settings_file=str(file), consumer=consumer)
         else:
             done = replace(done, settings=given, consumer=consumer)
@@ -135,14 +135,16 @@ def _properties(given: Mapping[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in given.items())
 
 
-def _write_secret(file: Path, given: Mapping[str, str]) -> None:
+def write_secret(file: Path, text: str, otherwise: str) -> None:
+    """Into a new file that only we may read. Refuses where that cannot be done: the secret is lost,
+    and `otherwise` says what to do."""
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(_properties(given))
+            opened.write(text)
     except OSError as error:
         raise Refused(
-            f"{file} cannot be written ({error.strerror}), and the password is lost with it: "
-            "slipwatch partners rotate makes another",
+            f"{file} cannot be written ({error.strerror}), and the secret is lost with it: "
+            f"{otherwise}",
             Exit.FINDINGS,
         ) from error

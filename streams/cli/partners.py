@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -20,6 +18,7 @@ from streams.broker.access import (
 )
 from streams.broker.quotas import BYTES_PER_SECOND, REQUEST_PERCENT, QuotaAdmin, Quotas
 from streams.broker.topics import full_name
+from streams.cli.chain import is_subscribed_party, published_parties
 from streams.cli.display import print_table
 from streams.cli.handover import (
     SASL_PROTOCOLS,
@@ -38,10 +37,8 @@ from streams.cli.session import (
     pass_session,
     print_json,
 )
+from streams.cli.webhooks import webhook
 from streams.exits import Exit
-from streams.published import read_published
-from topology import network as networks
-from topology.model import Party
 
 
 class ListedPartner(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +56,11 @@ class ListedPartner(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.group()
 def partners() -> None:
-    """Let parties of the chain read their own order status from Apache Kafka, and nothing else.
+    """Let parties of the chain read their own order status from Apache Kafka, and nothing else, or
+    have it sent to an address of their own.
 
-    Needs a broker with SASL/SCRAM and an authorizer, and a user of ours that may give access.
+    The first needs a broker with SASL/SCRAM and an authorizer, and a user of ours that may give
+    access.
 
     \b
     Examples:
@@ -69,6 +68,7 @@ def partners() -> None:
       slipwatch partners list
       slipwatch partners rotate NORDIC-RETAIL
       slipwatch partners remove NORDIC-RETAIL
+      slipwatch partners webhook add NORDIC-RETAIL https://nordic.example.com/slipwatch
     """
 
 
@@ -127,7 +127,7 @@ def add(  # noqa: PLR0913, PLR0917 - one option each
     own, and a quota, and prints the settings to hand over. The password is shown this once; a party
     that has one keeps it.
     """
-    is_subscribed = _is_subscribed(session, party)
+    is_subscribed = is_subscribed_party(session, party)
     is_new(settings_file)
     names = names_of(party, session.settings.topics.prefix)
     kafka = session.settings.kafka
@@ -248,7 +248,9 @@ def list_partners(session: Session, as_json: bool) -> None:
     rights, users, topics = admin.rights(), admin.users(), admin.topics()
     quotas = QuotaAdmin(settings.kafka).of_users()
     prefix = full_name(settings.topics.prefix, PARTNERS)
-    parties = {names_of(party, settings.topics.prefix).user: party for party in _parties(session)}
+    parties = {
+        names_of(party, settings.topics.prefix).user: party for party in published_parties(session)
+    }
     have_rights = {principal.removeprefix("User:") for principal in rights}
     found = []
     for user in sorted(each for each in users | have_rights | quotas.keys()):
@@ -291,23 +293,4 @@ def _row(each: ListedPartner) -> tuple[str, ...]:
     )
 
 
-def _parties(session: Session) -> Mapping[str, Party]:
-    """The parties of the network that was published last, by id."""
-    with session.log() as log:
-        versions = list(read_published(log, "networks"))
-    return networks.decode(versions[-1].data).parties if versions else {}
-
-
-def _is_subscribed(session: Session, party: str) -> bool:
-    """Whether the published network subscribes the party; refuses one that it does not have."""
-    parties = _parties(session)
-    if party in parties:
-        return parties[party].subscribed
-    if not parties:
-        raise Refused(
-            "no network is published, so that nobody is known; slipwatch network publish DIR",
-            Exit.FINDINGS,
-        )
-    near = difflib.get_close_matches(party, parties, 3)
-    perhaps = "".join(f"\nperhaps {each}" for each in near)
-    raise Refused(f"the published network has no party {party!r}{perhaps}", Exit.FINDINGS)
+partners.add_command(webhook)

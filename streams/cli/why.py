@@ -237,11 +237,17 @@ def _workers(answer: Answer) -> list[str]:
 
 
 def _relaying(worker: Answer) -> str:
-    if not worker["relays_to"]:
-        return ""
-    parties = counted(worker["relays_to"], "partner")
-    behind = worker["relay_behind"]
-    return f", relays to {parties}" + (f", {behind} behind" if behind else "")
+    said = ""
+    if worker["relays_to"]:
+        behind = worker["relay_behind"]
+        said = f", relays to {counted(worker['relays_to'], 'partner')}"
+        said += f", {behind} behind" if behind else ""
+    if worker["webhooks"]:
+        owed, failing = worker["webhooks_owed"], worker["webhooks_failing"]
+        said += f", tells {counted(worker['webhooks'], 'partner')} by webhook"
+        said += f", {counted(owed, 'line')} owed" if owed else ""
+        said += f", {failing} not taking them" if failing else ""
+    return said
 
 
 def _stages(reader: Reader, answer: Answer) -> list[str]:

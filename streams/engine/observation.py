@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.ticks import Tick
 from streams.engine.log import Partition
@@ -25,16 +25,27 @@ EXIT_FENCED = 10
 EXIT_STATE = 11
 
 
-def no_relay() -> tuple[int, int]:
-    """What a worker without a relay says of it."""
-    return 0, 0
+class TellingPartners(NamedTuple):
+    """How partners are told by this worker: to how many parties it relays, how many records behind
+    it was when it last looked; how many have a webhook, how many lines these wait to be told, and
+    of how many the address does not take them."""
+
+    parties: int = 0
+    behind: int = 0
+    webhooks: int = 0
+    webhooks_owed: int = 0
+    webhooks_failing: int = 0
+
+
+def tells_nobody() -> TellingPartners:
+    """What a worker says of partners that has none to tell."""
+    return TellingPartners()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """How the worker runs. `group` is the consumer group, `name` this worker's unique name;
-    `relay` says to how many parties it relays and how many records behind; `failpoint` is for tests
-    of survival."""
+    `partners` says how it tells partners; `failpoint` is for tests of survival."""
 
     group: str
     name: str
@@ -48,7 +59,7 @@ class WorkerSettings:
     ticker: TickerSettings = field(default_factory=TickerSettings)
     runs_ticker: bool = True
     has_standby: bool = False
-    relay: Callable[[], tuple[int, int]] = no_relay
+    partners: Callable[[], TellingPartners] = tells_nobody
     failpoint: Failpoint = no_failpoint
 
 

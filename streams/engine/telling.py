@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 from schemas.ticks import WORKER_STAGE, StageProgress
 from streams.engine.log import TransactionAborted, TransactionalProducer
-from streams.engine.observation import no_relay
+from streams.engine.observation import TellingPartners, tells_nobody
 from streams.engine.writing import OutRecord, progress_record
 
 
 class Standing(NamedTuple):
     """Partitions that a worker was given, how many of them it still restores, and of how many
     partitions of others it keeps copies; none until all of these were read to the end once. Then
-    how many ids of a schema registry it waits to know, to how many parties it relays, and how many
-    records it was behind with that when it last looked."""
+    how many ids of a schema registry it waits to know, and the fields of `TellingPartners`."""
 
     partitions: int
     restoring: int
@@ -28,14 +27,17 @@ class Standing(NamedTuple):
     schemas_awaited: int
     parties: int = 0
     behind: int = 0
+    webhooks: int = 0
+    webhooks_owed: int = 0
+    webhooks_failing: int = 0
 
 
 class Telling:
     """Tells of one worker whenever there is something new to tell."""
 
-    def __init__(self, worker: str, relay: Callable[[], tuple[int, int]] = no_relay) -> None:
+    def __init__(self, worker: str, partners: Callable[[], TellingPartners] = tells_nobody) -> None:
         self._worker = worker
-        self._relay = relay
+        self._partners = partners
         self._told: Standing | None = None
 
     def forget(self) -> None:
@@ -43,10 +45,9 @@ class Telling:
         self._told = None
 
     def tell(self, producer: TransactionalProducer, tick: int, standing: Standing) -> None:
-        """Writes it, with how the relay stands, in a transaction of its own, if it is new. Raises
+        """Writes it, with how partners are told, in a transaction of its own, if it is new. Raises
         TransactionAborted when it could not; the next call tries again."""
-        parties, behind = self._relay()
-        standing = standing._replace(parties=parties, behind=behind)
+        standing = standing._replace(**self._partners()._asdict())
         if standing == self._told or not standing.partitions:
             return
         producer.begin()

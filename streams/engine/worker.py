@@ -80,7 +80,7 @@ class Worker(Rebalance):
         self._tick_seen = 0
         self._state = "starting"
         self._transactions = self._aborts = self._facts = self._refused = 0
-        self._telling = Telling(settings.name, settings.relay)
+        self._telling = Telling(settings.name, settings.partners)
         self._trouble: LogError | None = None
 
     def run(self, stop: threading.Event) -> None:

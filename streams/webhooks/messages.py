@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -14,31 +14,18 @@ REMOVED = "order-status.removed"
 TEST = "webhook.test"
 
 
-class AnswerLinks(Protocol):
-    """Who makes the link by which a party answers what it is asked."""
-
-    def url(self, party: str, line_id: str, record: dict[str, Any], now: UtcMillis) -> str | None:
-        """The link for whoever the record is told to; None where it asks nothing, or where links
-        cannot be made."""
-        ...
-
-
-def body_of(party: str, owed: Owed, links: AnswerLinks, now: UtcMillis) -> bytes:
+def body_of(owed: Owed, now: UtcMillis) -> bytes:
     """The body of a message as it is sent at `now`: what it says of the line held then.
 
     `data` is the record as on the party's topic, with its `id`, which is the topic's key.
     """
     data: dict[str, Any] = {"id": owed.line.decode()}
     if owed.value is not None:
-        record = msgspec.json.decode(owed.value)
-        data |= record
-        url = links.url(party, owed.line_id, record, now)
-        if url is not None:
-            data["answer_url"] = url
+        data |= msgspec.json.decode(owed.value)
     return _body(REMOVED if owed.value is None else CHANGED, now, data)
 
 
-def test_body(party: str, now: UtcMillis) -> bytes:
+def body_of_test(party: str, now: UtcMillis) -> bytes:
     """The body of a message that only tries the way out."""
     return _body(TEST, now, {"party": party})
 

@@ -12,6 +12,7 @@ import enum
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from schemas.units import UtcMillis, instant
 from streams.webhooks.addresses import socket_opener
 
 GONE = 410
+BODY_BYTES_MAX = 1_024
+"""A longer answer is not read at all."""
 _HEADERS = MappingProxyType(
     {"user-agent": "slipwatch", "content-type": "application/json", "accept-encoding": "identity"}
 )
@@ -87,7 +90,7 @@ class Poster:
                 url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 status, asked = answer.status, answer.headers.get("retry-after")
-                answer.close()
+                await _read_short(answer)
         except TimeoutError:
             says = f"{host} did not answer in {self._timeout_s:g} s"
             return self._ended(began_s, Outcome.FAILED, None, says)
@@ -128,10 +131,19 @@ class Poster:
     async def close(self) -> None:
         """Closes its connections."""
         if self._session is not None:
+            # At once: nobody waits for a receiver to say goodbye.
+            if self._session.connector is not None:
+                await self._session.connector.close(abort_ssl=True)
             await self._session.close()
-            # As in alerts.sinks.webhook.
             await asyncio.sleep(0)
             self._session = None
+
+
+async def _read_short(answer: aiohttp.ClientResponse) -> None:
+    """Reads a body of few bytes, so that its connection can be used again; any other is left."""
+    if (answer.content_length or BODY_BYTES_MAX + 1) <= BODY_BYTES_MAX:
+        with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            await answer.content.read(BODY_BYTES_MAX)
 
 
 def _told(host: str, error: Exception) -> str:

@@ -28,7 +28,7 @@ from streams.engine.log import Log, LogError
 from streams.webhooks.books import Books
 from streams.webhooks.keys import KeyRefused, WebhookKey
 from streams.webhooks.lane import IN_FLIGHT_MAX, Lane, Owed, Pauses
-from streams.webhooks.messages import AnswerLinks, body_of
+from streams.webhooks.messages import body_of
 from streams.webhooks.posting import Attempt, Outcome, Poster
 from streams.webhooks.receipts import DELIVERING, FAILING, SUSPENDED
 from streams.webhooks.registration import Registration
@@ -52,13 +52,12 @@ class SenderSettings:
 
 
 class Ports(NamedTuple):
-    """What the sender is given: whether this worker is the one to send, the key, the way out, who
-    makes links, and the wall clock."""
+    """What the sender is given: whether this worker is the one to send, the key, the way out, and
+    the wall clock."""
 
     is_chosen: Callable[[], bool]
     load_key: Callable[[], WebhookKey]
     make_poster: Callable[[], Poster]
-    links: AnswerLinks
     now: Callable[[], UtcMillis]
 
 
@@ -204,7 +203,7 @@ class Sender:
                 lane.put_back(owed)
                 return
             registration = lane.registration
-            body = body_of(registration.party, owed, self._ports.links, self._ports.now())
+            body = body_of(owed, self._ports.now())
             attempt = await self._poster.post(
                 registration.url, owed.message_id, body, self._secrets(books, registration)
             )

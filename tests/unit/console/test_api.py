@@ -374,6 +374,9 @@ def test_status_says_what_needs_a_person(fresh: Any) -> None:
             "schemas_awaited": 0,
             "relays_to": 0,
             "relay_behind": 0,
+            "webhooks": 0,
+            "webhooks_owed": 0,
+            "webhooks_failing": 0,
         }
     ]
     assert body["dead_letters"] == {"count": 1, "oldest_at": "2026-03-02T06:01:00Z"}
