@@ -20,11 +20,20 @@ AddressInfo = tuple[Any, ...]
 """As `socket.getaddrinfo` gives them: family, type, protocol, name, address."""
 
 _TEXT = re.compile(r"[!-~]+")
-_NOT_PUBLIC = (
-    ipaddress.ip_network("168.63.129.16/32"),  # the host of machines at Azure: public by its number
-    ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4, that nobody runs any more
-    ipaddress.ip_network("fec0::/10"),  # once private
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "168.63.129.16/32",  # the host of machines at Azure: public by its number
+        "192.0.0.0/24",  # of protocols; the metadata of machines at Oracle among them
+        "192.88.99.0/24",  # relays of 6to4, that nobody runs any more
+        "fec0::/10",  # once private
+        "64:ff9b:1::/48",  # translated inside
+        "100::/64",  # thrown away
+        "3fff::/20",  # for examples
+        "5f00::/16",  # inside a network that routes by segments
+    )
 )
+"""What Python's own list takes for public, or took in some of its releases."""
 _CARRIES_IPV4 = (
     # What the network is for, and how many bits follow the IPv4 address in it.
     (ipaddress.ip_network("64:ff9b::/96"), 0),  # NAT64
@@ -76,7 +85,7 @@ def is_public(address: str) -> bool:
                 return is_public(str(ipaddress.IPv4Address(int(ip) >> bits & 0xFFFFFFFF)))
         if ip in _TEREDO:
             return False
-    if any(ip in each for each in _NOT_PUBLIC if each.version == ip.version):
+    if any(ip in each for each in _NOT_PUBLIC):
         return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 

@@ -187,7 +187,8 @@ class Sender:
             self._tasks.add(asyncio.create_task(self._send(books, lane, owed)))
         self._state = "running" if books.is_level else "reading"
         self._trouble = ""
-        if time.monotonic() - self._counted_s >= COUNT_PERIOD_S:
+        is_idle = not any(lane.owed_count for lane in books.lanes.values())
+        if is_idle or time.monotonic() - self._counted_s >= COUNT_PERIOD_S:
             self._count()
 
     def _check_tasks(self) -> None:

@@ -6,6 +6,8 @@ import json
 import random
 import sys
 from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,9 @@ from schemas.topics import partner_topic
 from schemas.units import DAY_MS
 from streams.engine.local import LocalEngine
 from streams.replay.audit import audit
+from tests.hooks import drive, sender_of, signs_up
 from tests.property.leaks import PARTY_COUNT, SITE_COUNT, TOKEN, World
+from tests.receivers import Receiver, certificate, receiving
 from tests.relays import raw, relay_of, repeats, settle
 from topology.network import Network
 
@@ -110,8 +114,34 @@ def scan(engine: LocalEngine, world: World, tally: Counter[str]) -> None:
         assert list(repeats(engine.log, party)) == []
 
 
-def test_no_party_finds_what_is_not_its_own() -> None:
+def scan_hooks(receivers: list[Receiver], world: World, tally: Counter[str]) -> None:
+    """Looks at every byte of every request that a party's address was sent, headers included."""
+    for party, receiver in zip(world.parties, receivers, strict=True):
+        for request in receiver.requests:
+            said = request.said
+            text = request.raw.decode().replace(said["timestamp"], "")
+            for token in TOKEN.findall(text):
+                if token.isdigit() and token not in world.canaries.seen_by:
+                    continue  # a sum of quantities, or the time of the attempt
+                assert party in world.canaries.seen_by.get(token, ()), f"{party} is sent {token}"
+                tally["hook canaries"] += 1
+            allowed = set[str]().union(*(FIELDS[role] for role in said["data"].get("roles", ())))
+            assert said["data"].keys() - {"id", "roles"} <= allowed, text
+            tally["hook requests"] += 1
+        receiver.requests.clear()
+
+
+def tell_hooks(engine: LocalEngine, world: World, receivers: list[Receiver], ca: Path) -> None:
+    """Registers every party, and has its address told all that stands."""
+    for number, (party, receiver) in enumerate(zip(world.parties, receivers, strict=True)):
+        signs_up(engine.log, party, receiver.url(), f"{number:032x}")
+    sender = sender_of(engine, ca)
+    drive(sender, lambda: (sender.status().state, sender.status().owed) == ("running", 0))
+
+
+def test_no_party_finds_what_is_not_its_own(tmp_path: Path) -> None:
     tally: Counter[str] = Counter()
+    tls = certificate(tmp_path)
 
     @settings(max_examples=EXAMPLES, deadline=None, phases=(Phase.explicit, Phase.generate))
     @given(st.integers(0, 2**32))
@@ -123,11 +153,14 @@ def test_no_party_finds_what_is_not_its_own() -> None:
 
         engine = LocalEngine(network(), policy=chance.choice((ASKING, DEFAULT)))
         relay = relay_of(engine)
+        is_sent = tally["chains"] % 6 == 0
         for _ in range(chance.randint(1, 5)):
             for _ in range(chance.randint(1, 12)):
                 engine.send(tell(world, chance))
             engine.tick(world.now + 1)
             settle(relay)
+            if is_sent and chance.random() < 0.3:
+                tell_hooks(engine, world, receivers, tls[1])
             if chance.random() < 0.3:
                 engine.publish_network(network())
         # Later, by time alone: overdue, late, and then everything is taken back.
@@ -135,7 +168,10 @@ def test_no_party_finds_what_is_not_its_own() -> None:
         for later in (1, 50 * DAY_MS, 4_000 * DAY_MS):
             engine.tick(world.now + later)
             settle(relay)
+            if is_sent:
+                tell_hooks(engine, world, receivers, tls[1])
         scan(engine, world, tally)
+        scan_hooks(receivers, world, tally)
         tally.update(
             chains=1, lines=len(world.lines), facts=world.facts, told=len(world.canaries.seen_by)
         )
@@ -143,7 +179,9 @@ def test_no_party_finds_what_is_not_its_own() -> None:
             engine.close()
             assert audit(engine.log).difference_count == 0
 
-    holds()
+    with ExitStack() as opened:
+        receivers = [opened.enter_context(receiving(*tls)) for _ in range(PARTY_COUNT)]
+        holds()
     sys.stdout.write(f"{dict(sorted(tally.items()))}\n")
     # Whoever looks in vain proves nothing: each kind of value was found by somebody.
     for kind in (
@@ -160,5 +198,7 @@ def test_no_party_finds_what_is_not_its_own() -> None:
         "asked for new_date",
     ):
         assert tally[kind] > 0, f"no {kind} was ever seen"
+    assert tally["hook requests"] > 100
+    assert tally["hook canaries"] > 300
     for kind in ("PTY", "FED", "SIT", "NAM", "EVT"):
         assert tally[kind] == 0
