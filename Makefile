@@ -76,7 +76,7 @@ docs: setup  ## write the pages that are made from the code (tests hold them to 
 	$(BIN)/python -c 'from alerts.catalogue import rules_page; print(rules_page(), end="")' > docs/rules.md
 	$(BIN)/python -c 'from streams.settings_page import configuration_page; print(configuration_page(), end="")' > docs/configuration.md
 	$(BIN)/python -c 'from streams.cli.root import command_page; print(command_page(), end="")' > docs/cli.md
-	$(BIN)/python -c 'from streams.metrics import describe; print(describe())' > docs/metrics.md
+	$(BIN)/python -c 'from streams.metrics_page import describe; print(describe())' > docs/metrics.md
 	$(BIN)/python -c 'from console.metrics import describe; print(describe(), end="")' >> docs/metrics.md
 
 bench: setup kafka  ## measure (needs Java 17 and Maven)

@@ -175,9 +175,7 @@ OLDEST_UNDELIVERED = MetricSpec(
     "How long this worker has known the oldest notification without a receipt; 0 without one.",
 )
 SHADOW = MetricSpec(
-    "slipwatch_shadow_mode",
-    Kind.GAUGE,
-    "1 while the policy says that nobody is told.",
+    "slipwatch_shadow_mode", Kind.GAUGE, "1 while the policy says that nobody is told."
 )
 UNREADABLE_NOTIFICATIONS = MetricSpec(
     "slipwatch_unreadable_notifications_total",
@@ -201,9 +199,7 @@ RELAY_PARTIES = MetricSpec(
     "Subscribed parties that this worker relays to; 0 where another relays.",
 )
 RELAY_LINES = MetricSpec(
-    "slipwatch_relay_lines",
-    Kind.GAUGE,
-    "Lines that stand on the topics of these parties.",
+    "slipwatch_relay_lines", Kind.GAUGE, "Lines that stand on the topics of these parties."
 )
 RELAY_STATE = MetricSpec(
     "slipwatch_relay_state",
@@ -402,31 +398,3 @@ class Metrics:
 def door_metrics() -> Metrics:
     """Those of a door, on a registry of their own."""
     return Metrics(CollectorRegistry(), DOOR_METRICS)
-
-
-METRICS_PAGE_HEAD = """\
-# Metrics
-
-A worker serves these on `/metrics` of its web server (`web.host`, `web.port`), in Prometheus' text
-format; the door and the view serve others, that follow below. This page is made from
-`streams/metrics.py` and `console/metrics.py` by `make docs`.
-
-## Of one worker
-"""
-
-
-def describe() -> str:
-    """docs/metrics.md: one table row for each metric."""
-    head = ("| metric | kind | labels | what it says |", "|---|---|---|---|")
-    door = ("", "## Of the door", "")
-    return "\n".join(
-        (METRICS_PAGE_HEAD, *head, *_rows(METRICS), *door, *head, *_rows(DOOR_METRICS), "")
-    )
-
-
-def _rows(specs: Sequence[MetricSpec]) -> list[str]:
-    return [
-        f"| `{spec.name}` | {spec.kind.value} "
-        f"| {', '.join(f'`{label}`' for label in spec.labels) or 'none'} | {spec.says} |"
-        for spec in specs
-    ]

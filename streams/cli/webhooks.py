@@ -28,6 +28,7 @@ from streams.cli.session import (
     pass_session,
     print_json,
 )
+from streams.cli.webhook_trial import try_out
 from streams.clients import engine_group
 from streams.engine.clock import WallClock
 from streams.engine.log import Log, Partition
@@ -54,17 +55,6 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None = None
     secret_file: str | None = None
     both_until: str | None = None
-
-
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """How an address answered a message that only tried it."""
-
-    party: str
-    url: str
-    delivered: bool
-    status: int | None
-    says: str
-    seconds: float
 
 
 class ListedWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +230,7 @@ def test(session: Session, party: str, as_json: bool) -> None:
     key = _key(session)
     _check_mark(registration, key)
     try:
-        tried = asyncio.run(_try(session, registration, key))
+        tried = asyncio.run(try_out(session, registration, key))
     except OSError as error:
         raise Refused(f"partners.webhook_ca_file: {error}", Exit.CONFIGURATION) from error
     if as_json:
@@ -248,34 +238,6 @@ def test(session: Session, party: str, as_json: bool) -> None:
     else:
         click.echo(f"{party}: {tried.says}, after {tried.seconds:.2f} s")
     finish(Exit.OK if tried.delivered else Exit.FINDINGS)
-
-
-async def _try(session: Session, registration: Registration, key: WebhookKey) -> Tried:
-    from alerts.sinks.webhook import Secret
-    from streams.app.webhook_host import make_poster
-    from streams.webhooks.messages import body_of_test
-    from streams.webhooks.posting import Outcome
-
-    now = WallClock().now()
-    poster = make_poster(session.settings)
-    signed_by = [
-        Secret(key.secret(registration.registration, number))
-        for number in registration.secrets_at(now)
-    ]
-    message = f"msg_test_{secrets.token_hex(12)}"
-    body = body_of_test(registration.party, now)
-    try:
-        attempt = await poster.post(registration.url, message, body, signed_by)
-    finally:
-        await poster.close()
-    return Tried(
-        party=registration.party,
-        url=registration.url,
-        delivered=attempt.outcome is Outcome.DELIVERED,
-        status=attempt.status,
-        says=attempt.says,
-        seconds=round(attempt.seconds, 3),
-    )
 
 
 @webhook.command("remove")

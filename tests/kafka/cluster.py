@@ -212,7 +212,7 @@ class KafkaCluster:
         properties = node.directory / "server.properties"
         settings = self._broker_settings(node) | self._settings
         properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        arguments = ["format", "-t", cluster_id, "-c", str(properties)]
+        arguments = ["format", f"--cluster-id={cluster_id}", "-c", str(properties)]
         result = subprocess.run(
             [*self._java(), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", *arguments],
             capture_output=True,

@@ -9,7 +9,7 @@ import pytest
 
 from console.metrics import describe as describe_status
 from streams.cli.root import command_page
-from streams.metrics import describe
+from streams.metrics_page import describe
 from streams.settings_page import configuration_page
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
