@@ -54,7 +54,7 @@ class ListedPartner(msgspec.Struct, frozen=True, kw_only=True):
     quotas: Quotas
 
 
-@click.group()
+@click.group(commands=[webhook])
 def partners() -> None:
     """Let parties of the chain read their own order status from Apache Kafka, and nothing else, or
     have it sent to an address of their own.
@@ -291,6 +291,3 @@ def _row(each: ListedPartner) -> tuple[str, ...]:
         escape("; ".join(wrong)) or "as given",
         ", ".join(f"{name} {value:g}" for name, value in sorted(each.quotas.items())) or "none",
     )
-
-
-partners.add_command(webhook)

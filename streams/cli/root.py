@@ -115,7 +115,8 @@ COMMANDS: tuple[Listed, ...] = (
     Listed(
         "partners",
         "streams.cli.partners",
-        "Let parties of the chain read their own order status from Apache Kafka, and nothing else.",
+        "Let parties of the chain read their own order status from Apache Kafka, and nothing else, "
+        "or have it sent to an address of their own.",
     ),
     Listed(
         "schemas",

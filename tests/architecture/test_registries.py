@@ -13,7 +13,12 @@ from schemas.topics import TOPICS
 from tests.architecture.sources import ROOT, Module, modules
 
 # Started by name: the console script, and the makers of pages (`make docs`).
-PAGES = ("schemas/docs.py", "alerts/catalogue.py", "streams/settings_page.py")
+PAGES = (
+    "schemas/docs.py",
+    "alerts/catalogue.py",
+    "streams/settings_page.py",
+    "streams/metrics_page.py",
+)
 ENTRY_POINTS = ("streams/cli/", *PAGES)
 
 
