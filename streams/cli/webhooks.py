@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 from rich.markup import escape
 
-from schemas.limits import WEBHOOK_BOTH_HOURS_MAX, WEBHOOKS_MAX
+from schemas.limits import WEBHOOK_BOTH_HOURS_MAX
 from schemas.units import HOUR_MS, UtcMillis, instant, iso
 from streams.cli.chain import is_subscribed_party
 from streams.cli.display import print_table
@@ -150,8 +150,6 @@ def add(session: Session, party: str, url: str, secret_file: Path | None, as_jso
         _check_keys(book, key)
         before = book.found.get(party)
         if before is None:
-            if len(book.found) >= WEBHOOKS_MAX:
-                raise Refused(f"{WEBHOOKS_MAX} parties have a webhook; no more", Exit.FINDINGS)
             made = secrets.token_hex(16)
             after = Registration(
                 party=party,

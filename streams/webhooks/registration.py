@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from schemas import limits
 from schemas.units import UtcMillis
 from streams.engine.log import (
     Entry,
@@ -84,6 +85,10 @@ def registrations(log: Log) -> dict[str, Registration]:
     return found
 
 
+class RegisterFull(Exception):
+    """As many parties have a webhook as may have one."""
+
+
 class Register:
     """Reads and changes registrations, while nobody else does."""
 
@@ -92,7 +97,9 @@ class Register:
         self.found = registrations(log)
 
     def write(self, registration: Registration) -> None:
-        """Registers the party so, from the next moment on. Raises LogError."""
+        """Registers the party so, from the next moment on. Raises LogError, or RegisterFull."""
+        if len(self.found.keys() | {registration.party}) > limits.WEBHOOKS_MAX:
+            raise RegisterFull(f"{limits.WEBHOOKS_MAX} parties have a webhook, and no more may")
         self._put(registration.party, msgspec.json.encode(registration))
 
     def remove(self, party: str) -> None:

@@ -50,6 +50,10 @@ ELSEWHERE: dict[str, str] = {
         ),
         "tests/unit/engine/test_stock_limits.py",
     ),
+    **dict.fromkeys(
+        ("WEBHOOKS_MAX", "WEBHOOK_BOTH_HOURS_MAX"), "tests/unit/webhooks/test_register.py"
+    ),
+    "WEBHOOK_URL_CHARS_MAX": "tests/unit/webhooks/test_addresses.py",
     "PRICES_PER_LIST_MAX": "tests/unit/engine/test_prices.py",
     "PROMISE_SOURCES_MAX": "tests/unit/alerts/test_promise_offer.py",
     **dict.fromkeys(
