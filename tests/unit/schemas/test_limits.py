@@ -85,7 +85,7 @@ ELSEWHERE: dict[str, str] = {
         "tests/unit/topology/test_limits.py",
     ),
     **dict.fromkeys(
-        (name for name in NAMES if name.startswith(("POLICY_", "WEBHOOK_", "RETRY_"))),
+        (name for name in NAMES if name.startswith(("POLICY_", "WEBHOOK_SECRET", "RETRY_"))),
         "tests/unit/alerts/test_limits.py",
     ),
     **dict.fromkeys(
