@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from alerts.nodes import NodeSummary
 from schemas.facts import InventoryFact
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
-from streams.stages.balances import Opening, day_of, fold_node, settle
+from streams.stages.balances import Opening, day_of, fold_node, in_base_unit, settle
+from topology import model
 
 DAY_0 = 20_000
 END = (DAY_0 + 30) * DAY_MS
@@ -108,6 +109,28 @@ def test_settling_days_changes_no_balance(facts: list[InventoryFact], cuts: list
         left = [fact for fact in left if day_of(fact) >= day]
     whole = fold_node("BOLT", "LYON", None, facts, END)
     assert balances(fold_node("BOLT", "LYON", opening, left, END)) == balances(whole)
+
+
+@given(histories())
+def test_settled_books_are_brought_to_another_unit_whole(facts: list[InventoryFact]) -> None:
+    case = model.Item(id="BOLT", base_unit="EA", units=(("case", 12 * QUANTITY_ONE),))
+    in_cases = [msgspec.structs.replace(fact, unit="case") for fact in facts]
+    in_pieces = [
+        msgspec.structs.replace(fact, quantity=12 * (fact.quantity or 0)) for fact in facts
+    ]
+    brought = in_base_unit(settle("LYON", None, in_cases, DAY_0 + 11), case)
+    assert unnamed(brought) == unnamed(settle("LYON", None, in_pieces, DAY_0 + 11))
+
+
+def unnamed(opening: Opening) -> Opening:
+    """Without the facts that it only names: these keep the quantity that they told."""
+    transfers = [
+        msgspec.structs.replace(each, departed_fact=None, arrived_fact=None)
+        for each in opening.transfers
+    ]
+    return msgspec.structs.replace(
+        opening, unit_fact=None, below=(), transfers=tuple(transfers), last_news=None
+    )
 
 
 @given(histories())
