@@ -279,3 +279,14 @@ def test_doing_the_ticks_again_gives_the_same_bytes() -> None:
     scene.engine.close()
     assert audit(scene.engine.log).difference_count == 0
     assert instant(CONFIRM_BY) == dt.datetime(2026, 1, 7, tzinfo=dt.UTC)
+
+
+def test_a_line_that_moves_to_another_cell_is_asked_on_where_it_was() -> None:
+    scene = Scene()
+    before = scene.at(36)
+    assert before.asked == 2
+    scene.engine.publish_network(network(joined=False, subscribed=("SUP",), heartbeats=True))
+    moved = scene.at(37)
+    assert scene.at(37.5) == moved
+    assert ask(moved) == ask(before)
+    assert scene.at(48).asked == 3
