@@ -7,7 +7,8 @@ promise": the uncommitted portion of inventory and planned supply, kept to promi
 
 over the balances of `alerts.projection` as `stock-status` tells them. So what is free today is
 needed by no line on any later day. What is expected on a day counts from the end of receiving on
-it; what lies there counts now.
+it; what lies there counts now. What should come and is late, or comes from where nobody can see, is
+not among what is free: `node_stock` leaves it out unless it is asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 
 from alerts.projection import Flow, Hit, project
 from schemas.limits import STOCK_BALANCES_LISTED
-from schemas.stock_records import StockProjection, StockStatus
+from schemas.stock_records import StockBalance, StockProjection, StockStatus
 from schemas.units import Day, Quantity, UtcMillis, day, quantity
 from topology.network import Network
 
@@ -154,11 +155,35 @@ def _later(on: Day | None, than: Day | None) -> bool:
     return than is not None and (on is None or on > than)
 
 
-def node_stock(status: StockStatus, network: Network, now: UtcMillis) -> NodeStock | None:
-    """The node of a status; None where nobody has counted or nothing is projected."""
+def _sure(projection: StockProjection) -> StockProjection:
+    """The projection without what comes in doubt. Of balances that are not listed it is not known
+    how much of them that is: there all of it counts."""
+    later = projection.lowest_later
+    return msgspec.structs.replace(
+        projection,
+        balances=tuple(
+            [
+                StockBalance(on=each.on, available=each.available - each.doubtful)
+                for each in projection.balances
+            ]
+        ),
+        lowest=projection.lowest - projection.doubtful,
+        lowest_later=None if later is None else later - projection.doubtful,
+        flows=tuple([each for each in projection.flows if each.doubt is None]),
+        flow_count=projection.flow_count - sum(each.doubt is not None for each in projection.flows),
+    )
+
+
+def node_stock(
+    status: StockStatus, network: Network, now: UtcMillis, *, hopes: bool = False
+) -> NodeStock | None:
+    """The node of a status; None where nobody has counted or nothing is projected. What comes in
+    doubt counts only if it `hopes`."""
     projection = status.projection
     if projection is None or status.available is None:
         return None
+    if not hopes:
+        projection = _sure(projection)
     item = network.item(status.item)
     in_base_unit = item is not None and item.base_unit == status.unit
     flows = [(day(each.on), each.subject, quantity(each.quantity)) for each in projection.flows]

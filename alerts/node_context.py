@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from alerts.evidence import blind
 from alerts.findings import NETWORK_SOURCE, Threshold
 from alerts.flows import Goods, Move, reduced
 from alerts.lines import FeedState
@@ -14,6 +15,7 @@ from alerts.nodes import LineBooks, NodeSummary, Transfer
 from alerts.policy import Policy
 from alerts.projection import Flow, project
 from schemas.facts import Family
+from schemas.stock_records import FlowDoubt
 from schemas.units import Quantity, UtcMillis
 from topology.model import Quantile
 from topology.network import Network
@@ -65,7 +67,9 @@ def lay_over(ctx: NodeContext, horizon: Threshold, overdue_days: int) -> NodeVie
     if network.cell_of(node.item, node.site) is None:
         return msgspec.structs.replace(view, unprojected=NOT_IN_NETWORK)
     same_unit = [each for each in lines if each.line.unit == node.unit]
-    supply, demand, undated = _flows(node, same_unit, network)
+    supply, demand, undated = _flows(view, same_unit, overdue_days)
+    arriving = [each for each in same_unit if each.line.ship_to == node.site]
+    deadlines = [each.departure.by for goods in arriving for each in goods.coming if each.departure]
     projection = project(
         node.available,
         supply,
@@ -82,31 +86,37 @@ def lay_over(ctx: NodeContext, horizon: Threshold, overdue_days: int) -> NodeVie
         other_units=len(lines) - len(same_unit),
         supply=tuple(supply),
         demand=tuple(demand),
+        bringing=tuple(sorted({source for each in arriving for source in each.telling})),
+        doubted_at=min([by + 1 for by in deadlines if by >= ctx.now], default=None),
     )
 
 
 def _flows(
-    node: NodeSummary, lines: Sequence[Goods], network: Network
+    view: NodeView, lines: Sequence[Goods], overdue_days: int
 ) -> tuple[list[Flow], list[Flow], Quantity]:
     """What comes, what is wanted, and how much of either has no date."""
+    node, network = view.node, view.network
     supply: list[Flow] = []
     demand: list[Flow] = []
     undated: Quantity = 0
     books = {each.line_id: each for each in node.lines}
-
-    def dated(moves: Sequence[Move], subject: str) -> list[Flow]:
-        days = [(network.local_day(node.site, each.at), each.quantity) for each in moves]
-        return [Flow(on, subject, quantity) for on, quantity in days]
 
     for goods in lines:
         line = goods.line
         told = books.get(line.line_id) or LineBooks(line.line_id)
         if line.ship_from == node.site:
             wanted = reduced(goods.left(told.issued), told.held)
-            demand += dated(wanted, line.line_id)
+            demand += [
+                Flow(network.local_day(node.site, each.at), line.line_id, each.quantity)
+                for each in wanted
+            ]
             undated += goods.undated
         if line.ship_to == node.site:
-            supply += dated(goods.awaited(told.received), line.line_id)
+            is_blind = blind(view, goods.telling) is not None
+            supply += [
+                _brought(view, each, line.line_id, is_blind, overdue_days)
+                for each in goods.awaited(told.received)
+            ]
             undated += goods.undated
     for transfer in node.transfers:
         if not transfer.on_its_way:
@@ -115,8 +125,28 @@ def _flows(
         if arrives_at is None:
             undated += transfer.on_its_way
         else:
-            supply += dated([Move(arrives_at, transfer.on_its_way)], transfer.number)
+            move = Move(arrives_at, transfer.on_its_way)
+            supply.append(_brought(view, move, transfer.number, False, overdue_days))
     return supply, demand, undated
+
+
+def _brought(view: NodeView, move: Move, subject: str, is_blind: bool, overdue_days: int) -> Flow:
+    """What a move brings, when, and whether anybody can count on it. What did not leave in time is
+    there no sooner than the next departure and the lead time allow, reckoned from today's first
+    moment, so that it changes with the day alone; once it has been due for longer than is counted
+    on, it stays where it was."""
+    network, site = view.network, view.node.site
+    on = network.local_day(site, move.at)
+    departure = move.departure
+    is_late = on < view.today
+    if departure is not None and departure.by < view.now:
+        is_late = True
+        ready_at = max(departure.by + 1, view.starts_at(view.today))
+        leaves_at = network.next_departure(departure.lane, ready_at)
+        if leaves_at is not None and on >= view.today - overdue_days:
+            on = max(on, network.local_day(site, leaves_at + departure.lead_time_ms))
+    doubt = FlowDoubt.LATE if is_late else FlowDoubt.BLIND if is_blind else None
+    return Flow(on, subject, move.quantity, doubt)
 
 
 def _arrival(transfer: Transfer, node: NodeSummary, network: Network) -> UtcMillis | None:

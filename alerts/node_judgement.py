@@ -79,12 +79,14 @@ def judge_node(
     if view.projection is not None:
         # What is due, overdue or used moves with the day.
         moments.append(view.starts_at(view.today + 1))
+    if view.doubted_at is not None:
+        moments.append(view.doubted_at)
     standing, why = _standing(view, verdicts)
     return NodeJudgement(
         verdicts,
         tuple(findings),
         min(moments, default=None),
-        view.telling,
+        tuple(sorted({*view.telling, *view.bringing})),
         waits,
         standing,
         why,

@@ -31,7 +31,8 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
     `projection` is None where `unprojected` says why. `horizon` and `overdue_days` are what it was
     made with; `undated` is the quantity that no date is known of, `other_units` the number of lines
     in another unit: neither is in it. `supply` and `demand` are what it was made of, in no order.
-    `telling` are the sources that should tell of the node.
+    `telling` are the sources that should tell of the node, `bringing` those that should tell of
+    what comes to it. `doubted_at` is when the next of that turns late within a day.
     """
 
     node: NodeSummary
@@ -48,6 +49,8 @@ class NodeView(msgspec.Struct, frozen=True, eq=False):
     other_units: int = 0
     supply: tuple[Flow, ...] = ()
     demand: tuple[Flow, ...] = ()
+    bringing: tuple[str, ...] = ()
+    doubted_at: UtcMillis | None = None
 
     @property
     def safety(self) -> Threshold:

@@ -16,15 +16,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from schemas.stock_records import FlowDoubt
 from schemas.units import Day, Quantity
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):
-    """A quantity that is expected, or wanted, on a day at the node; `subject` says by what."""
+    """A quantity that is expected, or wanted, on a day at the node; `subject` says by what, `doubt`
+    why nobody can count on its coming."""
 
     on: Day
     subject: str
     quantity: Quantity
+    doubt: FlowDoubt | None = None
 
 
 class Balance(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -3,8 +3,9 @@
 `offer` is a pure function of the question, the network and what `stock-status` says as of one tick;
 asking changes nothing. A source gives what nobody needs (`alerts.free_stock`); by which lanes that
 arrives, and when, says `topology.ways`. The **promise** is the first date by which all sources that
-were counted and can be seen give the quantity together; from as few of them as that takes. A date
-is one that 80 of 100 such deliveries keep; those that 50 and 95 keep are told beside it.
+were counted and can be seen give the quantity together, by what comes to them in time and can be
+seen too; from as few of them as that takes. A date is one that 80 of 100 such deliveries keep;
+those that 50 and 95 keep are told beside it.
 
 More of an item is never promised for an earlier date: what the sources give by a date only grows.
 """
@@ -71,7 +72,7 @@ def offer(
     by = None if asked.by is None else _due_on(network, asked.site, day(asked.by))
     wanted = _Wanted(quantity(asked.quantity), asked.site, by)
     choices = [choice for source in places.sources for choice in places.choices(source)]
-    sure = [each for each in choices if not each.source.unsure]
+    sure = [each for each in choices if not each.unsure]
     promised, perhaps = _earliest(sure, wanted.quantity), _earliest(choices, wanted.quantity)
     if promised and perhaps and _last(perhaps) >= _last(promised):
         perhaps = ()
@@ -171,7 +172,7 @@ def _one(choices: Iterable[Choice], wanted: Quantity) -> Choice | None:
     enough = [each for each in choices if each.step.quantity >= wanted]
     first = min(
         enough,
-        key=lambda each: (each.on, bool(each.source.unsure), each.source.place, each.step.ready_at),
+        key=lambda each: (each.on, bool(each.unsure), each.source.place, each.step.ready_at),
         default=None,
     )
     return None if first is None else _giving(first, wanted)
@@ -214,7 +215,7 @@ def _part(choice: Choice) -> PromisePart:
         p50_on=calendar_date(on[Quantile.P50]),
         p80_on=calendar_date(on[Quantile.P80]),
         p95_on=calendar_date(on[Quantile.P95]),
-        unsure=choice.source.unsure,
+        unsure=choice.unsure,
     )
 
 

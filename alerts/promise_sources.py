@@ -23,30 +23,36 @@ from topology.network import Network
 from topology.ways import Way, day_received, quickest_way
 
 CANDIDATES_MAX = 5
+DOUBTED_NAMED = 3
+"""Of what comes to a node in doubt."""
 
 _TOLD_OF_STOCK = (Family.INVENTORY.value, Family.ORDERS.value, Family.SHIPMENTS.value)
 
 
 class Source(msgspec.Struct, frozen=True):
     """One site; `place` counts from the nearest. `stock` is None where nobody has counted.
-    `unsure` says why nobody can rely on it; `begins_here`: no lane brings the item to it."""
+    `unsure` says why nobody can rely on it; `begins_here`: no lane brings the item to it. `hoped`
+    is its stock with what comes in doubt, where something does, and `doubted` says what that is."""
 
     site: str
     place: int
     stock: NodeStock | None
     unsure: str
     begins_here: bool
+    hoped: NodeStock | None = None
+    doubted: str = ""
 
 
 class Choice(msgspec.Struct, frozen=True):
     """Up to so much, ready at a source from a moment on, and its way to the site that asks.
-    `received_on` is the date there by quantile."""
+    `received_on` is the date there by quantile; `unsure` says why nobody can rely on it."""
 
     source: Source
     basis: PromiseBasis
     step: Step
     way: Way
     received_on: dict[Quantile, Day]
+    unsure: str
 
     @property
     def on(self) -> Day:
@@ -66,18 +72,27 @@ class Places(msgspec.Struct, frozen=True):
     left_out: int = 0
 
     def choices(self, source: Source) -> list[Choice]:
-        """What nobody needs, the soonest first. Where the item begins and nobody counts it, all
-        that is known is how long it takes from there."""
+        """What nobody needs, the soonest first; then what may be free beside it, by what comes in
+        doubt. Where the item begins and nobody counts it, all that is known is how long it takes
+        from there."""
         if source.stock is not None:
-            return self.by(source, PromiseBasis.STOCK, source.stock.free())
+            sure = self.by(source, PromiseBasis.STOCK, source.stock.free())
+            if source.hoped is None:
+                return sure
+            unsure = source.unsure or source.doubted
+            return sure + self.by(source, PromiseBasis.STOCK, source.hoped.free(), unsure)
         if not source.begins_here:
             return []
         today = self.network.local_day(source.site, self.now)
         whatever = Step(self.now, today, QUANTITY_MAX)
         return self.by(source, PromiseBasis.LEAD_TIME, [whatever])
 
-    def by(self, source: Source, basis: PromiseBasis, steps: Iterable[Step]) -> list[Choice]:
-        """The steps with their way to the site; those that never arrive are left out."""
+    def by(
+        self, source: Source, basis: PromiseBasis, steps: Iterable[Step], unsure: str | None = None
+    ) -> list[Choice]:
+        """The steps with their way to the site, as unsure as said or else as their source; those
+        that never arrive are left out."""
+        unsure = source.unsure if unsure is None else unsure
         found: list[Choice] = []
         for step in steps:
             way = quickest_way(
@@ -88,7 +103,7 @@ class Places(msgspec.Struct, frozen=True):
                     quantile: day_received(self.network, self.site, at)
                     for quantile, at in way.arrives_at.items()
                 }
-                found.append(Choice(source, basis, step, way, received_on))
+                found.append(Choice(source, basis, step, way, received_on, unsure))
         return found
 
 
@@ -109,11 +124,14 @@ def places_for(
         if len(sources) == PROMISE_SOURCES_MAX:
             left_out += 1
             continue
-        known = None if status is None else node_stock(status, network, now)
+        known = hoped = None
+        if status is not None and status.unit == unit:
+            known = node_stock(status, network, now)
+            if status.projection is not None and status.projection.doubtful:
+                hoped = node_stock(status, network, now, hopes=True)
         why = _unsure(status, unit, tick)
-        if status is not None and status.unit != unit:
-            known = None
-        sources.append(Source(site, len(sources), known, why, begins))
+        doubted = _doubted(status)
+        sources.append(Source(site, len(sources), known, why, begins, hoped, doubted))
     return Places(network, asked.item, asked.site, now, tuple(sources), frozenset(sites), left_out)
 
 
@@ -139,6 +157,18 @@ def _unsure(status: StockStatus | None, unit: str, tick: Tick) -> str:
     if not tick.complete:
         return "not all facts up to now have been read"
     return ""
+
+
+def _doubted(status: StockStatus | None) -> str:
+    """What comes to the node in doubt; empty where nothing does."""
+    projection = None if status is None else status.projection
+    if projection is None or not projection.doubtful:
+        return ""
+    told = [f"{each.subject} ({each.doubt})" for each in projection.flows if each.doubt is not None]
+    if not told:
+        return "it waits for goods that are late or that nobody can tell of"
+    more = f" and {len(told) - DOUBTED_NAMED} more" if len(told) > DOUBTED_NAMED else ""
+    return f"it waits for {', '.join(told[:DOUBTED_NAMED])}{more}"
 
 
 def refusal(

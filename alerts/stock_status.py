@@ -10,10 +10,17 @@ from alerts.findings import Blind, RuleVerdict
 from alerts.node_judgement import NodeJudgement
 from alerts.node_view import NodeView
 from alerts.nodes import NodeSummary
-from alerts.projection import Projection
+from alerts.projection import Flow, Projection
 from schemas import limits
 from schemas.records import Verdict
-from schemas.stock_records import StockBalance, StockCount, StockFlow, StockProjection, StockStatus
+from schemas.stock_records import (
+    FlowDoubt,
+    StockBalance,
+    StockCount,
+    StockFlow,
+    StockProjection,
+    StockStatus,
+)
 from schemas.units import UtcMillis, calendar_date, decimal, instant
 
 
@@ -67,6 +74,8 @@ def _projection(view: NodeView) -> StockProjection | None:
         return None
     low, zero, later = projection.below_safety_on, projection.below_zero_on, projection.lowest_later
     flows, flow_count = _flows(view, projection)
+    doubtful = [each for each in _counted(view, projection) if each.doubt is not None]
+    known_on = sorted((max(each.on, projection.today), each.quantity) for each in doubtful)
     return StockProjection(
         until_on=calendar_date(projection.horizon_on),
         lowest=decimal(projection.lowest.quantity),
@@ -79,30 +88,46 @@ def _projection(view: NodeView) -> StockProjection | None:
         lines_in_other_units=view.other_units,
         balances=tuple(
             [
-                StockBalance(on=calendar_date(each.on), available=decimal(each.quantity))
+                StockBalance(
+                    on=calendar_date(each.on),
+                    available=decimal(each.quantity),
+                    doubtful=decimal(sum([much for on, much in known_on if on <= each.on])),
+                )
                 for each in projection.days[: limits.STOCK_BALANCES_LISTED]
             ]
         ),
         lowest_later=None if later is None else decimal(later),
         flows=flows,
         flow_count=flow_count,
+        doubtful=decimal(sum([each.quantity for each in doubtful])),
     )
+
+
+def _counted(view: NodeView, projection: Projection) -> list[Flow]:
+    """What comes and has not been due for longer than is counted on."""
+    counted_from = projection.today - projection.overdue_days
+    return [each for each in view.supply if each.on >= counted_from]
 
 
 def _flows(view: NodeView, projection: Projection) -> tuple[tuple[StockFlow, ...], int]:
     """What the projection counts on, what falls due first before the others, and how much that is
     in all."""
-    counted_from = projection.today - projection.overdue_days
-    moves = [(each.on, each.subject, -each.quantity) for each in view.demand]
+    moves = [(each.on, each.subject, -each.quantity, "") for each in view.demand]
     moves += [
-        (each.on, each.subject, each.quantity) for each in view.supply if each.on >= counted_from
+        (each.on, each.subject, each.quantity, each.doubt or "")
+        for each in _counted(view, projection)
     ]
     first = heapq.nsmallest(limits.STOCK_FLOWS_LISTED, moves)
     return (
         tuple(
             [
-                StockFlow(on=calendar_date(on), subject=subject, quantity=decimal(quantity))
-                for on, subject, quantity in first
+                StockFlow(
+                    on=calendar_date(on),
+                    subject=subject,
+                    quantity=decimal(quantity),
+                    doubt=FlowDoubt(doubt) if doubt else None,
+                )
+                for on, subject, quantity, doubt in first
             ]
         ),
         len(moves),

@@ -21,18 +21,20 @@ from console.reading import (
     read_as_of,
     read_record,
 )
-from schemas.stock_records import StockStanding, StockStatus
+from schemas.stock_records import FlowDoubt, StockStanding, StockStatus
 
 
 class StockBalance(Answer):
     on: dt.date
     available: Decimal
+    doubtful: Decimal
 
 
 class StockFlow(Answer):
     on: dt.date
     subject: str
     quantity: Decimal
+    doubt: FlowDoubt | None
 
 
 class StockProjection(Answer):
@@ -51,6 +53,7 @@ class StockProjection(Answer):
     lowest_later: Decimal | None
     flows: tuple[StockFlow, ...]
     flow_count: int
+    doubtful: Decimal
 
 
 class StockCount(Answer):

@@ -36,12 +36,15 @@ _STOCK_NODE: Json = {
         "undated": "0",
         "lines_in_other_units": 0,
         "balances": [
-            {"on": "2026-03-02", "available": "125"},
-            {"on": "2026-03-11", "available": "-75"},
+            {"on": "2026-03-02", "available": "125", "doubtful": "0"},
+            {"on": "2026-03-11", "available": "-75", "doubtful": "0"},
         ],
         "lowest_later": None,
-        "flows": [{"on": "2026-03-11", "subject": "ACME/4711#10", "quantity": "-200"}],
+        "flows": [
+            {"on": "2026-03-11", "subject": "ACME/4711#10", "quantity": "-200", "doubt": None}
+        ],
         "flow_count": 1,
+        "doubtful": "0",
     },
     "contradictions": 0,
     "blind_feeds": [],

@@ -22,20 +22,32 @@ class StockStanding(enum.StrEnum):
     ENOUGH = "enough"
 
 
+class FlowDoubt(enum.StrEnum):
+    """Why nobody can count on what should come: it is late (not left in time, or not there when it
+    was due), or a source that should tell of it is blind."""
+
+    LATE = "late"
+    BLIND = "blind"
+
+
 class StockBalance(Record, frozen=True, kw_only=True):
-    """What is projected to be available from a date on, until the next one listed."""
+    """What is projected to be available from a date on, until the next one listed; so much of it,
+    `doubtful`, by what came up to then in doubt."""
 
     on: dt.date
     available: Decimal
+    doubtful: Decimal = Decimal(0)
 
 
 class StockFlow(Record, frozen=True, kw_only=True):
     """What an order line, or a transfer by its number, brings to the node on a day, or takes from
-    it: then `quantity` is below zero. What is overdue keeps the day on which it was due."""
+    it: then `quantity` is below zero. What is overdue keeps the day on which it was due; what has
+    not left in time has the day on which it can be there."""
 
     on: dt.date
     subject: str
     quantity: Decimal
+    doubt: FlowDoubt | None = None
 
 
 class StockProjection(Record, frozen=True, kw_only=True):
@@ -47,7 +59,8 @@ class StockProjection(Record, frozen=True, kw_only=True):
     the lowest balance past `until_on`, None when nothing is known to move there.
 
     `flows` are what it is made of, in the order in which they fall due, past `until_on` too: the
-    first `limits.STOCK_FLOWS_LISTED` of `flow_count`.
+    first `limits.STOCK_FLOWS_LISTED` of `flow_count`. `doubtful` is what all that come in doubt
+    bring.
     """
 
     until_on: dt.date
@@ -63,6 +76,7 @@ class StockProjection(Record, frozen=True, kw_only=True):
     lowest_later: Decimal | None = None
     flows: tuple[StockFlow, ...] = ()
     flow_count: int = 0
+    doubtful: Decimal = Decimal(0)
 
 
 class StockCount(Record, frozen=True, kw_only=True):

@@ -17,9 +17,10 @@ def shortage_projected(view: NodeView, settings: Settings) -> Answer:
 
     Available is what lies there less what is blocked or set aside. From it goes what its lines
     still have to ship, each by the last departure that keeps its date; to it comes what is on its
-    way or promised to it. The lines that would not be served in full, in the order in which they
-    fall due, are named with what they miss. While a source of the node is blind a shortage that
-    was seen stays, and nothing is called enough.
+    way or promised to it, what did not leave in time no sooner than it still can. The lines that
+    would not be served in full, in the order in which they fall due, are named with what they miss.
+    While a source of the node is blind a shortage that was seen stays, and nothing is called
+    enough.
     """
     projection = view.projection
     if projection is None:

@@ -119,9 +119,9 @@ def print_node(reader: Reader, node: Answer) -> None:
             f"Projected up to {projection['until_on']}",
         )
         print_table(
-            ("on", "comes or goes", "by"),
+            ("on", "comes or goes", "by", "in doubt"),
             (
-                (each["on"], escape(each["quantity"]), escape(each["subject"]))
+                (each["on"], escape(each["quantity"]), escape(each["subject"]), each["doubt"] or "")
                 for each in projection["flows"]
             ),
             f"What moves: {projection['flow_count']}",

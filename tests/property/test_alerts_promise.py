@@ -34,12 +34,14 @@ def nodes(draw: st.DrawFn) -> tuple[StockStatus, ...]:
     for site in draw(st.sets(st.sampled_from(["LYON", "HAMBURG", "OSAKA"]), min_size=1)):
         wants = [(on, much, f"A/{n}#1") for n, (on, much) in enumerate(draw(MOVES))]
         brings = [(on, much, f"T-{n}") for n, (on, much) in enumerate(draw(MOVES))]
+        doubtful = [(on, much, f"L/{n}#1") for n, (on, much) in enumerate(draw(MOVES))]
         found.append(
             stock(
                 site,
                 draw(st.integers(-5, 60)),
                 wants=wants,
                 brings=brings,
+                doubtful=doubtful,
                 network=NETWORK,
                 horizon_days=draw(st.integers(1, 40)),
                 blind=draw(st.sampled_from(["", "", "", "wms"])),
@@ -94,11 +96,11 @@ def test_nothing_is_promised_sooner_than_lanes_and_stock_allow(
 
 def free_by(status: StockStatus, ready_at: dt.datetime) -> Decimal:
     """Cumulative available to promise, the slow way: the lowest balance of any later day, from the
-    movements themselves."""
+    movements themselves that nobody doubts."""
     assert status.projection is not None
     assert status.available is not None
-    flows = status.projection.flows
-    assert len(flows) == status.projection.flow_count
+    assert len(status.projection.flows) == status.projection.flow_count
+    flows = [each for each in status.projection.flows if each.doubt is None]
     today = NETWORK.local_day(status.site, millis(NOW))
     from_on = NETWORK.local_day(status.site, millis(ready_at))
     last = max([day(each.on) for each in flows], default=today)
@@ -148,7 +150,7 @@ def served(
     """Line → the day on which all of it is there, serving one after the other."""
     assert status.projection is not None
     assert status.available is not None
-    flows = status.projection.flows
+    flows = [each for each in status.projection.flows if each.doubt is None]
     queue = sorted((each.on, each.subject, -each.quantity) for each in flows if each.quantity < 0)
     if taken_on is not None:
         queue = sorted([*queue, (taken_on, "", Decimal(taken))])

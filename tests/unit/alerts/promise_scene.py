@@ -24,7 +24,7 @@ from alerts.promise_offer import dated, offer
 from alerts.stock_status import stock_record
 from schemas.promise_records import PromiseAsked, PromiseOffer, PromiseRefusal
 from schemas.records import OrderStatus, Progress, Quantities, Standing, Statement
-from schemas.stock_records import StockStanding, StockStatus
+from schemas.stock_records import FlowDoubt, StockStanding, StockStatus
 from schemas.ticks import Tick
 from schemas.units import DAY_MS, day, instant, millis, quantity
 from topology import model
@@ -93,9 +93,9 @@ def chain(safety_stock: int = 0) -> Network:
     )
 
 
-def _flows(moves: Iterable[Move]) -> tuple[Flow, ...]:
+def _flows(moves: Iterable[Move], doubt: FlowDoubt | None = None) -> tuple[Flow, ...]:
     return tuple(
-        Flow(day(dt.date.fromisoformat(on)), subject, quantity(amount))
+        Flow(day(dt.date.fromisoformat(on)), subject, quantity(amount), doubt)
         for on, amount, subject in moves
     )
 
@@ -105,6 +105,7 @@ def stock(
     available: int | None,
     *,
     brings: Sequence[Move] = (),
+    doubtful: Sequence[Move] = (),
     wants: Sequence[Move] = (),
     network: Network | None = None,
     now: dt.datetime = NOW,
@@ -112,7 +113,7 @@ def stock(
     blind: str = "",
     unit: str = "EA",
 ) -> StockStatus:
-    """The status of a node as its cell would tell it."""
+    """The status of a node as its cell would tell it; what is `doubtful` comes late."""
     network = network or chain()
     at = millis(now)
     on_hand = None if available is None else quantity(available)
@@ -129,7 +130,8 @@ def stock(
         None,
     )
     if on_hand is not None:
-        supply, demand = _flows(brings), _flows(wants)
+        supply = (*_flows(brings), *_flows(doubtful, FlowDoubt.LATE))
+        demand = _flows(wants)
         safety = view.safety.value if view.is_in_base_unit else 0
         projection = project(on_hand, supply, demand, view.today, horizon_days, safety)
         view = msgspec.structs.replace(view, projection=projection, supply=supply, demand=demand)

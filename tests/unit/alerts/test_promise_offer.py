@@ -213,6 +213,37 @@ def test_a_silent_feed_promises_nothing_for_sure() -> None:
     assert "Perhaps on 2026-03-02" in found.text
 
 
+def test_what_comes_in_doubt_is_nobodys_promise() -> None:
+    late = [("2026-03-04", 60, "A/9#1"), ("2026-03-05", 5, "A/8#1")]
+    node = stock("LYON", 10, doubtful=late)
+    assert dates(offered(10, "LYON", node).promised)[1] == "2026-03-02"
+    found = offered(50, "LYON", node)
+    assert (found.promised, found.taking, found.missing) == (None, None, 40)
+    assert (found.sources[0].free, found.sources[0].unsure) == (10, "")
+    assert dates(found.unsure)[1] == "2026-03-04"
+    assert found.unsure is not None
+    assert found.unsure.parts[0].unsure == "it waits for A/9#1 (late), A/8#1 (late)"
+    node = stock("LYON", 10, doubtful=late, brings=[("2026-03-20", 60, "T-1")])
+    found = offered(50, "LYON", node)
+    assert (dates(found.promised)[1], dates(found.unsure)[1]) == ("2026-03-20", "2026-03-04")
+    many = [("2026-03-04", 1, f"A/{n}#1") for n in range(5)]
+    found = offered(5, "LYON", stock("LYON", 0, doubtful=many))
+    assert found.unsure is not None
+    assert found.unsure.parts[0].unsure.endswith("A/2#1 (late) and 2 more")
+
+
+def test_doubt_past_the_listed_movements_counts_too() -> None:
+    wants = [("2026-03-04", 1, f"A/{n:03}#1") for n in range(limits.STOCK_FLOWS_LISTED)]
+    late = [("2026-03-05", 60, "B/1#1")]
+    node = stock("LYON", limits.STOCK_FLOWS_LISTED, wants=wants, doubtful=late)
+    found = offered(50, "LYON", node)
+    assert (found.promised, found.missing) == (None, 50)
+    assert found.unsure is not None
+    assert found.unsure.parts[0].unsure == (
+        "it waits for goods that are late or that nobody can tell of"
+    )
+
+
 def test_a_silent_source_that_is_sooner_is_told_beside_one_that_speaks() -> None:
     found = offered(60, "LYON", stock("LYON", 100, blind="lyon-wms"), stock("HAMBURG", 60))
     assert parts(found.promised) == [("HAMBURG", 60)]
