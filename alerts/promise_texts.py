@@ -43,13 +43,19 @@ def _promise(offer: PromiseOffer, wanted: str) -> str:
     if kept is None:
         return f"Not by {offer.by}. {told}"
     only = "" if offer.is_met else "only "
-    return f"By {offer.by} in {only}{kept[1:]} of 100 cases. {told}"
+    return f"By {offer.by}{_each(offer.promised)} in {only}{kept[1:]} of 100 cases. {told}"
 
 
 def _when(option: PromiseOption) -> str:
     if option.p50_on == option.p95_on:
         return f"on {option.p80_on}"
-    return f"by {option.p80_on} in 80 of 100 cases (50: {option.p50_on}, 95: {option.p95_on})"
+    in_cases = f"in 80 of 100 cases (50: {option.p50_on}, 95: {option.p95_on})"
+    return f"by {option.p80_on}{_each(option)} {in_cases}"
+
+
+def _each(option: PromiseOption) -> str:
+    """Of several parts each keeps its date so often, and all of them together less often."""
+    return ", each part" if len(option.parts) > 1 else ""
 
 
 def _perhaps(option: PromiseOption) -> str:

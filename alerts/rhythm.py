@@ -2,7 +2,8 @@
 
 A source for which the network declares no rhythm is listened to: of each day on which it spoke its
 longest silence is kept, for the last days, and the second longest of these is what is usual for it.
-Nights and weekends come back and count; one outage does not. `blind_at` says what the policy makes
+Nights come back and count, and so do weekends, of which two have gone by before anything is usual;
+one outage does not. `blind_at` says what the policy makes
 of it.
 """
 
@@ -26,6 +27,10 @@ the source spoke."""
 DAYS_MIN = 7
 """Days on which a source must have spoken before anything is usual for it."""
 
+SPAN_DAYS_MIN = 14
+"""From the first of these days to the last, so that two weekends lie between them: the second
+longest silence of a source that rests at weekends is a weekend then, and never a night."""
+
 
 def listened(silences: Silences, heard_at: UtcMillis, at: UtcMillis) -> Silences:
     """The silences once the source, last heard at `heard_at`, spoke at `at`."""
@@ -37,7 +42,7 @@ def listened(silences: Silences, heard_at: UtcMillis, at: UtcMillis) -> Silences
 
 def usual_hours(silences: Silences) -> int | None:
     """What silence is usual, in whole hours, rounded up; None before enough was heard."""
-    if len(silences) < DAYS_MIN:
+    if len(silences) < DAYS_MIN or silences[-1][0] - silences[0][0] < SPAN_DAYS_MIN:
         return None
     second = sorted(length for _, length in silences)[-2]
     return max(1, -(-second // HOUR_MS))

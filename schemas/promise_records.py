@@ -57,7 +57,8 @@ class PromisePart(Record, frozen=True, kw_only=True):
 
 
 class PromiseOption(Record, frozen=True, kw_only=True):
-    """One way to serve the order; its dates are those of its last part.
+    """One way to serve the order; its dates are those of its last part. Where it has several, each
+    of them is there by then so often as a date says, and all together less often.
 
     `kept_at` is the surest quantile (p50, p80, p95) at which it arrives by the date asked for; None
     where none does, or no date was asked for.

@@ -75,6 +75,10 @@ def test_an_order_is_split_where_no_source_has_enough() -> None:
     assert dates(found.promised) == ["2026-03-04", "2026-03-05", "2026-03-09"]
     assert found.from_one_source is None
     assert "from 50 from HAMBURG, 20 from LYON" in found.text
+    # Two parts that each come by then in 80 of 100 cases both do in fewer.
+    assert "by 2026-03-05, each part in 80 of 100 cases (50: 2026-03-04" in found.text
+    found = offered(70, "LYON", stock("LYON", 30), stock("HAMBURG", 50), by="2026-03-05")
+    assert found.text.startswith("By 2026-03-05, each part in 80 of 100 cases. ")
 
 
 def test_a_split_that_is_sooner_says_when_one_source_alone_could() -> None:

@@ -15,7 +15,7 @@ from alerts.lines import FeedState, Quarantined
 from alerts.loading import load_policy
 from alerts.policy import Policy
 from alerts.quarantine import counted, quarantined
-from alerts.rhythm import DAYS_MIN, Silences, listened, usual_hours
+from alerts.rhythm import DAYS_MIN, SPAN_DAYS_MIN, Silences, listened, usual_hours
 from alerts.terms import LearnedFeeds, Quarantine
 from schemas.facts import Fact, Family
 from schemas.limits import QUARANTINE_HOURS_MAX, RHYTHM_DAYS_MAX
@@ -123,7 +123,8 @@ def test_what_is_usual_is_between_the_shortest_and_the_second_longest(gaps: list
     assert len(silences) <= RHYTHM_DAYS_MAX
     assert list(silences) == sorted(silences)
     usual = usual_hours(silences)
-    assert (usual is None) == (len(silences) < DAYS_MIN)
+    span_days = silences[-1][0] - silences[0][0] if silences else 0
+    assert (usual is None) == (len(silences) < DAYS_MIN or span_days < SPAN_DAYS_MIN)
     if usual is not None:
         assert usual <= -(-sorted(gaps)[-2] // HOUR_MS)
         assert usual >= -(-min(gaps) // HOUR_MS)
@@ -308,3 +309,18 @@ def test_nothing_is_concluded_from_what_a_source_in_quarantine_does_not_say(
         "records are refused."
     )
     assert hours(120, 170, 0) == ["SUP has not confirmed order ACME/PO-1."], "it is over"
+
+
+def test_a_source_that_rests_at_weekends_is_not_blind_on_its_second_one() -> None:
+    engine, chain = LocalEngine(network(), policy(LearnedFeeds(factor_percent=200))), Chain()
+    for day in range(22):
+        if day % 7 < 5:
+            for hour in (8, 17):
+                speaks(engine, chain, START + day * DAY_MS + hour * HOUR_MS)
+        else:
+            engine.tick(START + day * DAY_MS + 23 * HOUR_MS)
+        assert not feed(engine).blind, day
+        # Seven days are not enough: it is told what is usual once it has shown two weekends.
+        assert feed(engine).learned_hours == (None if day < 14 else 63), day
+    engine.tick(START + 27 * DAY_MS)
+    assert feed(engine).blind
