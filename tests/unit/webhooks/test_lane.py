@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.units import instant
@@ -48,6 +48,18 @@ def owed(line: int, value: bytes | None, place: int, since_s: float = 0.0) -> Ow
         ),
         max_size=40,
     )
+)
+@example(
+    [
+        *(("stands", 0, b"a"), ("answer", "taken", None), ("stands", 0, b"b")),
+        *(("answer", "taken", None), ("stands", 0, b"a")),
+    ]
+)
+@example(
+    [
+        *(("stands", 0, b"a"), ("answer", "taken", None), ("stands", 0, b"b")),
+        *(("answer", "taken, answer lost", None), ("crash", None, None), ("stands", 0, b"a")),
+    ]
 )
 def test_a_receiver_that_drops_known_ids_ends_where_the_line_stands(
     steps: list[tuple[str, int | str | None, bytes | None]],
