@@ -241,6 +241,8 @@ def _reason(judgement: Judgement) -> PartnerReason:
             return PartnerReason.DELIVERED if is_delivered else PartnerReason.AS_PROMISED
         case Standing.BLIND:
             return PartnerReason.NOT_KNOWN
+        case Standing.UNKNOWN if judgement.view.line.tells_uncounted("delivered"):
+            return PartnerReason.NOT_KNOWN
         case Standing.UNKNOWN:
             return PartnerReason.NOT_PROMISED
         case Standing.LATE | Standing.AT_RISK:

@@ -38,6 +38,8 @@ def _why(
             return _ended(view.line)
         case Standing.BLIND:
             return nobody_can_tell(blind)
+        case Standing.UNKNOWN if view.line.tells_uncounted("delivered"):
+            return "How much of it was delivered is told in a unit that cannot be counted."
         case Standing.UNKNOWN:
             return "Nothing has been promised yet."
         case Standing.ON_TIME:

@@ -105,6 +105,9 @@ def _standing_by_absence(
     if is_at_risk:
         return Standing.AT_RISK, turns_at
     line = view.line
+    if line.tells_uncounted("delivered"):
+        # It may be delivered in full, or overdue.
+        return Standing.UNKNOWN, None
     if view.promise is None or (line.last_confirmed is None and not view.has_shipped):
         return Standing.UNKNOWN, None
     return Standing.ON_TIME, None

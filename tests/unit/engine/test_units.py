@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from schemas.facts import Fact
-from schemas.records import Alert, AlertState, OrderStatus, decode
+from schemas.partner_records import PartnerReason, PartnerStatus
+from schemas.records import Alert, AlertState, OrderStatus, Standing, decode
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE
 from streams.engine.local import LocalEngine
 from streams.stages.rows import RowKind, decode_batch
@@ -130,7 +131,7 @@ def test_what_a_whole_shipment_holds_is_no_quantity_of_its_lines() -> None:
 
 
 def test_a_delivery_that_cannot_be_counted_is_one_incident() -> None:
-    engine, chain = LocalEngine(network()), Chain()
+    engine, chain = LocalEngine(network(subscribed=("SUP",))), Chain()
     facts = [chain.placed("PO-1", START), chain.confirmed("PO-1", START)]
     facts += [chain.placed("PO-2", START), chain.confirmed("PO-2", START)]
     facts += [chain.packed("PO-1", "SH-1", START + HOUR_MS)]
@@ -142,6 +143,11 @@ def test_a_delivery_that_cannot_be_counted_is_one_incident() -> None:
     ]
     told(engine, [*facts, *received], at + HOUR_MS)
     assert open_rules(engine) == {"unit_unclear"}
+    lines = [decode(value, OrderStatus) for value in engine.latest("order-status").values()]
+    uncounted = "How much of it was delivered is told in a unit that cannot be counted."
+    assert {(each.standing, each.why) for each in lines} == {(Standing.UNKNOWN, uncounted)}
+    partners = engine.latest("partner-status").values()
+    assert {decode(value, PartnerStatus).reason for value in partners} == {PartnerReason.NOT_KNOWN}
     told(
         engine, [chain.alive(each, START) for each in ("sup-erp", "cargo-edi")], START + 13 * DAY_MS
     )
