@@ -259,7 +259,7 @@ def test_what_waits_for_a_blind_source_is_neither_on_time_nor_concluded_late(
 def test_while_facts_hide_nothing_new_is_concluded_and_nothing_is_taken_back(
     summary: LineSummary, feeds: Mapping[str, FeedState], by: Policy, now: UtcMillis
 ) -> None:
-    held = ("orders", "shipments")
+    held = ("orders", "payments", "shipments")
     resting = {rule.name for rule in LINE_RULES if rule.rests_on_absence}
     hidden = judge(context(summary, now, feeds, by, held_families=held), ())
     assert not resting & {each.rule for each in hidden.findings}
