@@ -1,5 +1,7 @@
-"""A party is registered, tried and removed by the command line, on Apache Kafka. That killed workers
-lose nothing for it is tried with the relay, in test_relay."""
+"""A party is registered, tried and removed by the command line, on Apache Kafka.
+
+That killed workers lose nothing for it is tried with the relay, in test_relay.
+"""
 
 from __future__ import annotations
 
