@@ -2,7 +2,8 @@
 
 A line is confirmed with a date, or with up to three parts, each with its quantity and its date: so
 it is split, or, where the parts are less than was ordered, short. Or it is rejected. A form has an
-id of its own; sent twice it counts once, and an answer in a later form replaces the one before.
+id of its own; sent twice it counts once, and an answer that differs, in this form or a later one,
+replaces the one before.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from schemas.json_facts import parse_fact
 from schemas.partner_sources import partner_source
 from schemas.units import UtcMillis, iso
 from streams.door.links import Link
-from streams.door.statements import Complaint
+from streams.door.statements import Complaint, digest
 
 PARTS_MAX = 3
 _FORM_ID = re.compile(r"[A-Za-z0-9_-]{20,40}", re.ASCII)
 _FIELDS_MAX = 20
+_SAID_CHARS = 16
 
 
 class FormRefused(ValueError):
@@ -54,6 +56,9 @@ def facts_of_form(
     if not _FORM_ID.fullmatch(form_id):
         wrong = "form is missing or no id, expected that of the page: open the link anew"
         return list[Complaint]([("form", wrong)])
+    # The page that a browser goes back to still has its id: what is answered anew counts anew.
+    said = digest({name: value for name, value in form.items() if name != "form"})
+    answer_id = f"answer:{form_id}:{said.removeprefix('sha256:')[:_SAID_CHARS]}"
     common: dict[str, Any] = {
         "source": partner_source(link.party),
         "occurred_at": iso(now),
@@ -64,15 +69,15 @@ def facts_of_form(
     }
     match form.get("answer"):
         case "reject":
-            told = [common | {"kind": "rejected", "event_id": f"answer:{form_id}"}]
+            told = [common | {"kind": "rejected", "event_id": answer_id}]
         case "confirm":
             parts = _parts(form)
             if isinstance(parts, list):
                 return parts
             told = [
                 common
-                | {"kind": "confirmed", "event_id": f"answer:{form_id}:{number}"}
-                | {"confirmation": f"answer:{form_id}", "schedule": number, "promised_on": date}
+                | {"kind": "confirmed", "event_id": f"{answer_id}:{number}"}
+                | {"confirmation": answer_id, "schedule": number, "promised_on": date}
                 | ({} if quantity is None else {"quantity": quantity, "unit": link.unit})
                 for number, (date, quantity) in parts.items()
             ]

@@ -111,7 +111,7 @@ def fact_of(statement: Statement, source: str, now: UtcMillis) -> Fact | list[Co
     if isinstance(found, list):
         return found
     if is_unnumbered:
-        found = msgspec.structs.replace(found, event_id=_digest(statement))
+        found = msgspec.structs.replace(found, event_id=digest(statement))
     return ahead(found, now) or found
 
 
@@ -121,6 +121,13 @@ def fit_for_json(name: str | None) -> str | None:
     if name is not None and not name.isprintable():
         name = ascii(name)[1:-1]
     return name and name[:NAME_CHARS_MAX]
+
+
+def digest(fields: Mapping[str, Any]) -> str:
+    """The same for the same fields, in whatever order."""
+    told = {name: value for name, value in fields.items() if value is not None}
+    text = json.dumps(told, sort_keys=True, default=str, ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
 
 def ahead(fact: Fact, now: UtcMillis) -> list[Complaint]:
@@ -183,11 +190,4 @@ def _event_id(source: str, number: str) -> str:
     together = f"{source}#{number}"
     if len(together) <= limits.REFERENCE_LENGTH_MAX:
         return together
-    return _digest({"source": source, "id": number})
-
-
-def _digest(fields: Mapping[str, Any]) -> str:
-    """The same for the same fields, in whatever order."""
-    told = {name: value for name, value in fields.items() if value is not None}
-    text = json.dumps(told, sort_keys=True, default=str, ensure_ascii=True)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+    return digest({"source": source, "id": number})

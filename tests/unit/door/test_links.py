@@ -135,6 +135,20 @@ def test_the_same_form_sent_twice_counts_once_and_another_counts_anew() -> None:
     assert other[0].event_id != first[0].event_id  # type: ignore[union-attr]
 
 
+def test_a_form_that_is_sent_again_with_another_answer_replaces_the_one_before() -> None:
+    """A browser that goes back shows the page as it was, with the id that it had."""
+    before = {"answer": "confirm", "date1": "2026-04-09", "quantity1": "250"}
+    (first,) = told(**before)
+    for changed in (
+        {"date1": "2026-04-16"}, {"quantity1": "200"}, {"reason": "late"},
+        {"date2": "2026-04-16", "quantity2": "50"},
+    ):  # fmt: skip
+        (other, *_) = told(**before | changed)
+        assert other.event_id != first.event_id
+        assert other.confirmation != first.confirmation
+    assert len({told(answer="reject", reason=why)[0].event_id for why in ("", "a", "b")}) == 3
+
+
 @pytest.mark.parametrize(
     ("form", "field"),
     [
