@@ -113,7 +113,8 @@ DOOR_BODY_SECONDS_MAX: Final = 30
 DOOR_AHEAD_SECONDS_MAX: Final = 300
 """Clocks of partners are seldom further off."""
 TOKEN_FILE_BYTES_MAX: Final = 1_000_000
-DOOR_FILE_BYTES_MAX: Final = 100_000_000
+DOOR_FILE_BYTES_MAX: Final = 20_000_000
+"""Of JSON all is in memory: with one character past U+FFFF five times as many bytes."""
 DOOR_PROBLEMS_MAX: Final = 1_000
 LINK_CHARS_MAX: Final = 4_000
 FORM_BYTES_MAX: Final = 20_000

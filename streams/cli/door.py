@@ -110,6 +110,7 @@ def _check_tokens(settings: DoorSettings) -> None:
 def _folders(settings: DoorSettings) -> tuple[Folder, ...]:
     """The folders with their mappings; raises ConfigurationError with all that is wrong."""
     from streams.config import ConfigurationError
+    from streams.door.files import unfit
     from streams.door.folder import Folder
     from streams.replay.mapping_file import MappingError, load_mapping
 
@@ -121,6 +122,9 @@ def _folders(settings: DoorSettings) -> tuple[Folder, ...]:
             problems.append(f"door.folders.{name}.path: {folder.path} is no folder")
         try:
             mapping = None if folder.mapping is None else load_mapping(folder.mapping)
+            wrong = None if mapping is None else unfit(mapping)
+            if wrong is not None:
+                problems.append(f"door.folders.{name}.mapping: {folder.mapping}: {wrong}")
         except OSError as error:
             problems.append(f"door.folders.{name}.mapping: {folder.mapping}: {error.strerror}")
         except MappingError as error:

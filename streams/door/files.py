@@ -20,7 +20,7 @@ from schemas.json_facts import read_objects
 from schemas.units import UtcMillis
 from streams.door.statements import ahead, fact_of, fit_for_json
 from streams.replay.inputs import mapped_file
-from streams.replay.mapping import Mapping
+from streams.replay.mapping import FileForm, Mapping
 from streams.replay.tables import FileError
 from topology.problems import Problem as CsvProblem
 
@@ -50,7 +50,7 @@ def read_rows(
     """What the file of that name says, in its order: the facts of each row, or why there are none.
     Nothing of it depends on when it is read but `recorded_at` where the file has none.
 
-    A `mapping` has one input, of CSV. What `open_file` raises as OSError is a problem of the file.
+    The `mapping` is not `unfit`. What `open_file` raises as OSError is a problem of the file.
     """
     try:
         with open_file() as file:
@@ -111,6 +111,18 @@ def _of_csv(problem: CsvProblem) -> Wrong:
     # What is no UTF-8 in a header or cell stands in the sentence as a lone surrogate.
     error = error[: limits.ERROR_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
     return Wrong(problem.line, fit_for_json(problem.field or None), error)
+
+
+def unfit(mapping: Mapping) -> str | None:
+    """Why no file of a folder can be read by the mapping, found and expected; None when one can."""
+    readings = mapping.readings()
+    if len(readings) > 1:
+        found = f"{len(readings)} inputs"
+    elif not isinstance(readings[0].form, FileForm):
+        found = "an SQLite database"
+    else:
+        return None
+    return f"found {found}, expected one input of CSV: each file of a folder is read by itself"
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import pytest
 
 from schemas import limits
 from schemas.facts import Fact
-from streams.door.files import Wrong, read_rows
+from streams.door.files import Wrong, read_rows, unfit
 from streams.replay.mapping import Mapping
 from streams.replay.mapping_file import read_mapping
 from tests.unit.door.test_statements import NOW, SOURCE, TOLD
@@ -76,6 +76,18 @@ def test_a_time_that_has_not_come_is_refused_in_csv_too(tmp_path: Path) -> None:
     assert not facts
     assert {wrong.field for wrong in wrongs} == {"occurred_at", "recorded_at"}
     assert all("expected no time after now" in wrong.error for wrong in wrongs)
+
+
+def test_a_file_must_be_called_as_the_mapping_says(tmp_path: Path) -> None:
+    assert unfit(mapping()) is None
+    named = MAPPING.replace(b"{row_id: id}", b'{row_id: id, name: "nord-*.csv"}')
+    by = read_mapping("mapping.yaml", named)
+    assert rows(tmp_path, "nord-1.csv", CSV, by)[0]
+    facts, (wrong,) = rows(tmp_path, "other.csv", CSV, by)
+    assert not facts
+    assert wrong.error == (
+        "found a file of no input, expected a file called 'nord-*.csv', as the mapping says"
+    )
 
 
 @pytest.mark.parametrize(
