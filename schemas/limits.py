@@ -109,6 +109,8 @@ PROMISE_SOURCES_MAX: Final = 100
 DOOR_BODY_BYTES_MAX: Final = 1_000_000
 DOOR_BATCH_FACTS_MAX: Final = 1_000
 DOOR_REQUESTS_MAX: Final = 100
+DOOR_CONNECTIONS_MAX: Final = 200
+DOOR_HEAD_SECONDS_MAX: Final = 10
 DOOR_BODY_SECONDS_MAX: Final = 30
 DOOR_AHEAD_SECONDS_MAX: Final = 300
 """Clocks of partners are seldom further off."""
@@ -351,7 +353,11 @@ LIMITS: Final[tuple[Group, ...]] = (
                   "413; nothing of it is read"),
             Limit("DOOR_BATCH_FACTS_MAX", DOOR_BATCH_FACTS_MAX, "facts in a request",
                   "413; none is taken"),
-            Limit("DOOR_REQUESTS_MAX", DOOR_REQUESTS_MAX, "connections at once", "503; try again"),
+            Limit("DOOR_REQUESTS_MAX", DOOR_REQUESTS_MAX, "requests at once", "503; try again"),
+            Limit("DOOR_CONNECTIONS_MAX", DOOR_CONNECTIONS_MAX, "connections at once",
+                  "the one that has waited longest for a request is closed"),
+            Limit("DOOR_HEAD_SECONDS_MAX", DOOR_HEAD_SECONDS_MAX, "seconds for the head of a "
+                  "request to come in", "the connection is closed"),
             Limit("DOOR_BODY_SECONDS_MAX", DOOR_BODY_SECONDS_MAX, "seconds for a body to come in",
                   "408; nothing of it is read"),
             Limit("DOOR_AHEAD_SECONDS_MAX", DOOR_AHEAD_SECONDS_MAX, "seconds that `occurred_at` "

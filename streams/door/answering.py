@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from schemas import limits
 from schemas.facts import Fact
@@ -41,14 +42,11 @@ class AnswerDesk:
 
     def show(self, text: str) -> Response:
         """The form behind the link, or a page that says why there is none."""
-        link = self._link(text)
+        link = self.link(text)
         return link if isinstance(link, Response) else _html(200, form_page(link, new_form_id()))
 
-    def take(self, text: str, body: bytes) -> Response:
+    def take(self, link: Link, body: bytes) -> Response:
         """What became of the answer."""
-        link = self._link(text)
-        if isinstance(link, Response):
-            return link
         try:
             found = facts_of_form(link, read_form(body), self._now())
         except FormRefused as error:
@@ -74,7 +72,7 @@ class AnswerDesk:
             return _html(503, message_page("Not taken", says))
         return _html(200, thanks_page(link))
 
-    def _link(self, text: str) -> Link | Response:
+    def link(self, text: str) -> Link | Response:
         """The link, or the page that refuses it: the same for all that never were any."""
         try:
             return read_link(text, load_keys(self._keys_file), self._now())
@@ -98,16 +96,26 @@ def add_answers(app: FastAPI, desk: AnswerDesk) -> None:
 
     @app.post("/answer/{text}")
     async def take(text: str, request: Request) -> Response:
-        body = bytearray()
-        try:
-            async with asyncio.timeout(limits.DOOR_BODY_SECONDS_MAX):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > limits.FORM_BYTES_MAX:
-                        break
-        except TimeoutError:
-            return desk.counted(_html(408, message_page("Too slow", "Please send it again.")))
-        return desk.counted(await run_in_threadpool(desk.take, text, bytes(body)))
+        return desk.counted(await _taken(desk, text, request))
+
+
+async def _taken(desk: AnswerDesk, text: str, request: Request) -> Response:
+    """Nothing is read of who has no link."""
+    link = await run_in_threadpool(desk.link, text)
+    if isinstance(link, Response):
+        return link
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.DOOR_BODY_SECONDS_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.FORM_BYTES_MAX:
+                    break
+    except TimeoutError:
+        return _html(408, message_page("Too slow", "Please send it again."))
+    except ClientDisconnect:
+        return _html(400, message_page("It broke off", "Please send it again."))
+    return await run_in_threadpool(desk.take, link, bytes(body))
 
 
 def _html(status: int, page: str) -> Response:

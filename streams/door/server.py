@@ -19,11 +19,13 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from schemas import limits
 from schemas.facts import Fact
 from schemas.units import UtcMillis
 from streams.door.answering import AnswerDesk, add_answers
+from streams.door.connections import RETRY_AFTER_SECONDS, Connection, Crowd, unavailable
 from streams.door.folder import Folders
 from streams.door.statements import BodyRefused, Complaint, fact_of, fit_for_json, read_statements
 from streams.door.tokens import Tokens, TokensRefused
@@ -37,7 +39,6 @@ from streams.metrics import (
 from streams.sending import OpenSender
 
 STOP_TIMEOUT_SECONDS = 15
-RETRY_AFTER_SECONDS = 5
 
 DOOR_OPEN = "door_open"
 DOOR_CLOSED = "door_closed"
@@ -173,7 +174,7 @@ async def _facts(desk: Desk, request: Request) -> Response:
         source = desk.who(request.headers.get("authorization"))
     except (TokensRefused, OSError) as error:
         log.warning(TOKENS_UNUSABLE, error=str(error))
-        return _unavailable("tokens cannot be read; the operator is told")
+        return unavailable("tokens cannot be read; the operator is told")
     if source is None:
         refused = _json(401, {"error": "no such token; send Authorization: Bearer TOKEN"})
         refused.headers["WWW-Authenticate"] = "Bearer"
@@ -183,6 +184,8 @@ async def _facts(desk: Desk, request: Request) -> Response:
             body = await _read(request)
     except TimeoutError:
         return _json(408, {"error": "the body did not come in in time"})
+    except ClientDisconnect:
+        return _json(400, {"error": "the body broke off"})
     try:
         status, answers = await run_in_threadpool(desk.take, source, body, dict(request.headers))
     except BodyRefused as error:
@@ -207,12 +210,6 @@ def _json(status: int, content: object) -> Response:
     return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
-def _unavailable(error: str) -> Response:
-    response = _json(503, {"error": error})
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
-
-
 def run_door(
     desk: Desk,
     answers: AnswerDesk,
@@ -230,12 +227,12 @@ def run_door(
     listener = _listen(*address)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(desk, answers),
+            Crowd(create_app(desk, answers)),
+            http=Connection,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
-            # It refuses the connection that reaches its number.
-            limit_concurrency=limits.DOOR_REQUESTS_MAX + 1,
             timeout_graceful_shutdown=STOP_TIMEOUT_SECONDS // 2,
         )
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import threading
 import time
 import urllib.error
@@ -235,22 +234,3 @@ def test_a_body_that_does_not_come_in_in_time_is_given_up(
         connection.endheaders(b"{")
         assert connection.getresponse().status == 408
         connection.close()
-
-
-def test_so_many_requests_at_once_and_no_more(
-    bootstrap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "DOOR_REQUESTS_MAX", 3)
-    with opened(bootstrap, tmp_path) as (port, token):
-        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
-        address = f"http://127.0.0.1:{port}"
-        try:
-            time.sleep(0.2)
-            assert get(f"{address}/health")[0] == 200
-            idle.append(socket.create_connection(("127.0.0.1", port)))
-            time.sleep(0.2)
-            assert get(f"{address}/health")[0] == 503
-        finally:
-            for each in idle:
-                each.close()
-        wait_until(lambda: post(address, token, TOLD)[0] == 200, seconds=10)

@@ -64,8 +64,10 @@ ELSEWHERE: dict[str, str] = {
         "tests/unit/door/test_statements.py",
     ),
     **dict.fromkeys(
-        ("DOOR_REQUESTS_MAX", "DOOR_BODY_SECONDS_MAX"), "tests/integration/test_door.py"
+        ("DOOR_REQUESTS_MAX", "DOOR_CONNECTIONS_MAX", "DOOR_HEAD_SECONDS_MAX"),
+        "tests/integration/test_door_crowd.py",
     ),
+    "DOOR_BODY_SECONDS_MAX": "tests/integration/test_door.py",
     "TOKEN_FILE_BYTES_MAX": "tests/unit/door/test_tokens.py",
     **dict.fromkeys(("LINK_CHARS_MAX", "FORM_BYTES_MAX"), "tests/unit/door/test_links.py"),
     "LINK_HOURS_MAX": "tests/unit/cli/test_door_link.py",
