@@ -3,8 +3,8 @@
 A source for which the network declares no rhythm is listened to: of each day on which it spoke its
 longest silence is kept, for the last days, and the second longest of these is what is usual for it.
 Nights come back and count, and so do weekends, of which two have gone by before anything is usual;
-one outage does not. `blind_at` says what the policy makes
-of it.
+one outage does not. `blind_at` says what the policy makes of it. A partner that speaks by the door
+is not held to what is usual for it: it answers when there is something to answer.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from alerts.lines import FeedState
 from alerts.policy import Policy
 from alerts.rules.feeds import Rhythm
 from schemas.limits import RHYTHM_DAYS_MAX
+from schemas.partner_sources import partner_of
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, Day, UtcMillis
 from topology.model import Feed
 from topology.network import Network
@@ -61,7 +62,9 @@ def blind_at(feed: FeedState, network: Network, policy: Policy) -> UtcMillis | N
 
 
 def _learned_ms(feed: FeedState, policy: Policy) -> int | None:
-    return None if feed.learned_hours is None else policy.learned_ms(feed.learned_hours)
+    if feed.learned_hours is None or partner_of(feed.source) is not None:
+        return None
+    return policy.learned_ms(feed.learned_hours)
 
 
 def rhythm_of(feed: FeedState, network: Network, policy: Policy) -> Rhythm | None:

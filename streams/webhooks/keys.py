@@ -59,12 +59,17 @@ def load_key(path: Path) -> WebhookKey:
         raise KeyRefused(f"{path} cannot be read: {error.strerror}") from error
     if wrong:
         raise KeyRefused(wrong)
+    return read_key(data, str(path))
+
+
+def read_key(data: bytes, name: str) -> WebhookKey:
+    """The key in what that file holds. Raises KeyRefused."""
     try:
         key = base64.b64decode(data.strip(), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise KeyRefused(f"{path}: found no base64, expected a key") from error
+        raise KeyRefused(f"{name}: found no base64, expected a key") from error
     if len(key) != KEY_BYTES:
-        raise KeyRefused(f"{path}: found {len(key)} bytes, expected {KEY_BYTES}")
+        raise KeyRefused(f"{name}: found {len(key)} bytes, expected {KEY_BYTES}")
     return WebhookKey(key)
 
 

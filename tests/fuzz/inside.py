@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tempfile
 from collections.abc import Iterator
@@ -16,12 +17,21 @@ from console.rows import puts, write
 from schemas.records import Notification, Receipt, encode
 from streams.engine.control import Control
 from streams.engine.local import LocalEngine
-from streams.engine.log import LogError
+from streams.engine.log import LogError, Partition
 from streams.engine.memory_log import MemoryLog
-from streams.engine.recorded import copy_of
+from streams.engine.recorded import copy_of, read_committed
 from streams.owed_log import OwedLog
 from streams.published import read_published
 from streams.stages.store import StateUnusable
+from streams.webhooks.receipts import (
+    DELIVERING,
+    RECEIPTS,
+    Standing,
+    read_receipt,
+    standing_record,
+    told_record,
+)
+from streams.webhooks.registration import WEBHOOKS, Registration, read_registration
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, dead_letter, refused
 from tests.scenario import START, network, story
 
@@ -35,6 +45,7 @@ STATE_TOPICS = (
     "parked-state",
 )  # fmt: skip
 ROW_TOPICS = ("links-rows", "ledgers-rows", "cells-rows", "incidents-rows", "notices-rows")
+WEBHOOK_TOPICS = (WEBHOOKS.topic, RECEIPTS.topic)
 VIEW_TOPICS = (*TICK_TOPICS, "progress", "ticks", "receipts", "networks")
 
 
@@ -211,3 +222,35 @@ def _owed_seeds(told: list[tuple[str, bytes, bytes | None]]) -> Iterator[bytes]:
             at=notification.at,
         )
         yield _record("receipts", b"n1/log", encode(receipt))
+
+
+def enter_webhooks(data: bytes) -> Outcome:
+    """One record among the addresses of partners or what they were told, as the sender reads it."""
+    topic, key, value = _told(data, WEBHOOK_TOPICS)
+    log = MemoryLog(1, 1)
+    log.append(topic, key or None, value, 0)
+    read = read_registration if topic == WEBHOOKS.topic else read_receipt
+    ((_, record),) = read_committed(log, [Partition(topic, 0)])
+    try:
+        read(record)
+    except LogError as error:
+        return refused(str(error))
+    return ACCEPTED
+
+
+def webhooks_seeds() -> tuple[bytes, ...]:
+    """An address, one that is gone, and both kinds of receipts."""
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    registered = Registration(
+        party="NORD", url="https://nord.example/hooks", registration="0" * 32, key_mark="1" * 16,
+        registered_at=at, changed_at=at,
+    )  # fmt: skip
+    receipts = (
+        told_record("NORD", b"2" * 32, registered.registration, b"digest"),
+        standing_record("NORD", Standing(1, registered.registration, 1, DELIVERING, "", START)),
+    )
+    return (
+        _record(WEBHOOKS.topic, b"NORD", msgspec.json.encode(registered)),
+        _record(WEBHOOKS.topic, b"NORD", None),
+        *(_record(RECEIPTS.topic, key, value) for key, value in receipts),
+    )

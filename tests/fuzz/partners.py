@@ -29,6 +29,7 @@ from streams.door.server import answer_to
 from streams.door.statements import EVENT, EVENTS, JSON, BodyRefused, fact_of, read_statements
 from streams.door.tokens import TokensRefused, read_tokens
 from streams.replay.mapping import Mapping
+from streams.webhooks.keys import KeyRefused, read_key
 from tests.fuzz.door import ACCEPTED, Broken, Outcome, refused
 from tests.unit.door.test_files import CSV, mapping
 from tests.unit.door.test_statements import EVENT_OF_IT, NOW, SOURCE, TOLD
@@ -43,6 +44,7 @@ LINK_KEYS = (b"k" * 32,)
 GOOD_LINK = sign_link(
     Link("NORD", "ACME/4711", "10", Purpose.ANSWER, NOW + 1, "VALVE", "400", "PCE"), LINK_KEYS
 )
+WEBHOOK_KEY_PLACE = re.compile(r"^webhook-key: ")
 TOKENS_PLACE = re.compile(r"^tokens\.json: ")
 
 
@@ -188,3 +190,17 @@ def link_keys_seeds() -> tuple[bytes, ...]:
     """One key, and two."""
     key = base64.b64encode(LINK_KEYS[0])
     return (key + b"\n", key + b"\n" + key + b"\n")
+
+
+def enter_webhook_key(data: bytes) -> Outcome:
+    """The file of the key that the secrets of webhooks are made of."""
+    try:
+        read_key(data, "webhook-key")
+    except KeyRefused as error:
+        return refused(str(error))
+    return ACCEPTED
+
+
+def webhook_key_seeds() -> tuple[bytes, ...]:
+    """A key, and one that is too short."""
+    return (base64.b64encode(b"k" * 32) + b"\n", base64.b64encode(b"k" * 16))

@@ -11,7 +11,7 @@ from tests.fuzz.doors import DOORS
 READERS = ("load", "read", "decode", "parse", "restore")
 """What a function that takes in bytes, text or files is called here, or how its name begins."""
 
-INPUTS = frozenset({"bytes", "bytes | None", "Path", "Path | None", "Record"})
+INPUTS = frozenset({"bytes", "bytes | None", "Path", "Path | None", "Record", "Entry"})
 
 # "module:function": which door its input comes through, or why it has none.
 BEHIND: dict[str, str] = {

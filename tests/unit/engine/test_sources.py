@@ -19,6 +19,7 @@ from alerts.rhythm import DAYS_MIN, SPAN_DAYS_MIN, Silences, listened, usual_hou
 from alerts.terms import LearnedFeeds, Quarantine
 from schemas.facts import Fact, Family
 from schemas.limits import QUARANTINE_HOURS_MAX, RHYTHM_DAYS_MAX
+from schemas.partner_sources import partner_source
 from schemas.records import Alert, AlertState, Decision, FeedStatus, Outcome, Verdict, decode
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis
 from streams.engine.local import LocalEngine
@@ -106,6 +107,19 @@ def test_what_is_learned_counts_only_where_the_policy_says_so_and_then_at_once()
     engine.publish_policy(policy(LearnedFeeds(factor_percent=150, at_least_hours=24 * 60)))
     engine.tick(LAST + 30 * DAY_MS + 2)
     assert not feed(engine).blind, "its bound allows more"
+
+
+def test_a_partner_that_answers_by_the_door_is_not_held_to_what_is_usual() -> None:
+    engine, chain = LocalEngine(network(), LEARNS, partitions=2), Chain()
+    engine.send(chain.placed("PO-1", START, due_days=300))
+    for day in range(20):
+        at = START + day * DAY_MS
+        confirmed = chain.confirmed("PO-1", at, due_days=300 + day)
+        engine.send(msgspec.structs.replace(confirmed, source=partner_source("SUP")))
+        engine.tick(at)
+    assert feed(engine, partner_source("SUP")).learned_hours == 24
+    engine.tick(START + 90 * DAY_MS)
+    assert not feed(engine, partner_source("SUP")).blind
 
 
 def test_too_little_was_heard() -> None:
