@@ -42,7 +42,7 @@ TOLD: dict[str, Any] = {
 
 
 @pytest.fixture
-def bootstrap() -> Iterator[str]:
+def embedded() -> Iterator[str]:
     with EmbeddedBroker(TopicSettings(engine_partitions=1, fact_partitions=1)) as running:
         yield running.bootstrap
 
@@ -93,9 +93,9 @@ def lying_on(bootstrap: str, topic: str, count: int) -> list[Fact]:
 
 
 def test_what_is_accepted_lies_on_the_topic_under_the_source_of_the_token(
-    bootstrap: str, tmp_path: Path
+    embedded: str, tmp_path: Path
 ) -> None:
-    environment = environment_of(bootstrap)
+    environment = environment_of(embedded)
     made = command(
         ["door", "token", "add", "nord-1", "--party", "NORD", "--json"], environment, tmp_path
     )
@@ -109,7 +109,7 @@ def test_what_is_accepted_lies_on_the_topic_under_the_source_of_the_token(
         assert answer["answers"][0] == {"index": 0, "accepted": True, "event_id": "e1"}
         (wrong,) = answer["answers"][1]["errors"]
         assert wrong["error"] == "line has 300 characters, expected at most 200"
-        (fact,) = lying_on(bootstrap, "orders", 1)
+        (fact,) = lying_on(embedded, "orders", 1)
         assert (fact.source, fact.event_id, fact.kind) == ("partner:NORD", "e1", "confirmed")
         assert post(address, token, TOLD | {"source": "partner:ACME"})[1]["refused"] == 1
         assert post(address, token[:-1], TOLD)[0] == 401
@@ -132,11 +132,11 @@ def test_what_is_accepted_lies_on_the_topic_under_the_source_of_the_token(
 
 
 def test_files_are_taken_from_a_folder_and_put_aside_with_a_report(
-    bootstrap: str, tmp_path: Path
+    embedded: str, tmp_path: Path
 ) -> None:
     drop = tmp_path / "drop"
     drop.mkdir()
-    environment = environment_of(bootstrap) | {
+    environment = environment_of(embedded) | {
         "SLIPWATCH_DOOR__FOLDERS__NORD__PATH": str(drop),
         "SLIPWATCH_DOOR__FOLDERS__NORD__PARTY": "NORD",
     }
@@ -159,7 +159,7 @@ def test_files_are_taken_from_a_folder_and_put_aside_with_a_report(
         ]
         (drop / "whole.json").write_text(whole)
         wait_until((drop / "done" / "whole.json").exists, door.text)
-    facts = lying_on(bootstrap, "orders", 3)
+    facts = lying_on(embedded, "orders", 3)
     assert {fact.source for fact in facts} == {"partner:NORD"}
     assert [fact.event_id for fact in facts] == ["e1", "e3", "e9"]
 
@@ -222,10 +222,10 @@ def opened(bootstrap: str, folder: Path) -> Iterator[tuple[int, str]]:
 
 
 def test_a_body_that_does_not_come_in_in_time_is_given_up(
-    bootstrap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    embedded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "DOOR_BODY_SECONDS_MAX", 1)
-    with opened(bootstrap, tmp_path) as (port, token):
+    with opened(embedded, tmp_path) as (port, token):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         connection.putrequest("POST", "/facts")
         connection.putheader("Authorization", f"Bearer {token}")
