@@ -118,7 +118,7 @@ TOKEN_FILE_BYTES_MAX: Final = 1_000_000
 DOOR_FILE_BYTES_MAX: Final = 20_000_000
 """Of JSON all is in memory: with one character past U+FFFF five times as many bytes."""
 DOOR_PROBLEMS_MAX: Final = 1_000
-LINK_CHARS_MAX: Final = 4_000
+LINK_CHARS_MAX: Final = 5_000
 FORM_BYTES_MAX: Final = 20_000
 LINK_HOURS_MAX: Final = 24 * 60
 
@@ -366,7 +366,7 @@ LIMITS: Final[tuple[Group, ...]] = (
                   _REFUSED),
             Limit("DOOR_PROBLEMS_MAX", DOOR_PROBLEMS_MAX, "problems listed in the report on a file",
                   "the others are counted"),
-            Limit("LINK_CHARS_MAX", LINK_CHARS_MAX, "characters of a signed link", "404"),
+            Limit("LINK_CHARS_MAX", LINK_CHARS_MAX, "characters of a link", "404"),
             Limit("FORM_BYTES_MAX", FORM_BYTES_MAX, "bytes of an answer in a form", "400"),
             Limit("LINK_HOURS_MAX", LINK_HOURS_MAX, "hours that a link is good",
                   "the link is not made"),

@@ -58,10 +58,13 @@ class DoorSettings(Section):
     )
     link_keys_file: Path = Field(
         default=Path(".slipwatch/link-keys"),
-        description="Keys that sign links; `slipwatch door link-key` writes it, mode 0600.",
+        description="Keys that seal links; `slipwatch door link-key` writes it, mode 0600. The "
+        "workers need it to ask by webhook.",
     )
     public_url: AnyHttpUrl | None = Field(
-        default=None, description="Where partners reach the door; links begin with it."
+        default=None,
+        description="Where partners reach the door; links begin with it. Without it webhooks hold "
+        "none.",
     )
     folders: dict[str, FolderSettings] = Field(
         default_factory=dict, description="Folders by name; files put there are taken in."

@@ -11,6 +11,7 @@ from schemas.units import instant
 from streams.engine.clock import WallClock
 from streams.engine.local import LocalEngine
 from streams.engine.log import Log
+from streams.webhooks.answer_links import AnswerLinks
 from streams.webhooks.keys import WebhookKey
 from streams.webhooks.lane import Pauses
 from streams.webhooks.posting import Attempt, Poster
@@ -59,6 +60,7 @@ def sender_of(
     heard: Heard | None = None,
     is_chosen: Callable[[], bool] = lambda: True,
     pauses: Pauses = PAUSES,
+    answer_links: AnswerLinks | None = None,
 ) -> Sender:
     """A sender on the engine's log; `close` it in the loop it was driven in."""
     return Sender(
@@ -71,6 +73,7 @@ def sender_of(
                 WallClock().now, 5.0, ca_file=ca_file, are_private_allowed=True
             ),
             now=WallClock().now,
+            answer_links=answer_links,
         ),
         heard or Heard(),
     )

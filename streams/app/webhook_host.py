@@ -14,9 +14,11 @@ import structlog
 from streams import metrics
 from streams.app.thread_host import ThreadHost
 from streams.clients import engine_group, kafka_log
+from streams.door.links import load_keys
 from streams.engine.clock import WallClock
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.webhooks.answer_links import AnswerLinks
 from streams.webhooks.keys import load_key
 from streams.webhooks.lane import Pauses
 from streams.webhooks.posting import Attempt, Outcome, Poster
@@ -25,6 +27,7 @@ from streams.webhooks.sender import SENDER_STATES, Ports, Sender, SenderSettings
 
 WEBHOOK_TROUBLE = "webhook_trouble"
 WEBHOOK_FAILED = "webhook_failed"
+ANSWER_LINKS_UNUSABLE = "answer_links_unusable"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,6 +62,18 @@ def make_poster(settings: Settings) -> Poster:
     )
 
 
+def make_answer_links(settings: Settings) -> AnswerLinks | None:
+    """Links for records that ask a party for something; None where no door is reached."""
+    door = settings.door
+    if door.public_url is None:
+        return None
+    return AnswerLinks(
+        str(door.public_url),
+        lambda: load_keys(door.link_keys_file),
+        lambda error: log.warning(ANSWER_LINKS_UNUSABLE, error=error),
+    )
+
+
 def make_sender(settings: Settings, is_chosen: Callable[[], bool], kept: Metrics) -> Sender:
     """The sender of this worker, as the settings say."""
     delivery = settings.delivery
@@ -71,6 +86,7 @@ def make_sender(settings: Settings, is_chosen: Callable[[], bool], kept: Metrics
             load_key=lambda: load_key(settings.partners.webhook_key_file),
             make_poster=lambda: make_poster(settings),
             now=WallClock().now,
+            answer_links=make_answer_links(settings),
         ),
         SenderObserver(kept),
     )

@@ -248,7 +248,7 @@ def remove(session: Session, name: str, as_json: bool) -> None:
 @door.command("link-key")
 @pass_session
 def link_key(session: Session) -> None:
-    """Make a key that signs links, or the next one: links of the key before stay good.
+    """Make a key that seals links, or the next one: links of the key before stay good.
 
     To make old links worthless at once, make a key twice.
 
@@ -286,7 +286,7 @@ def link(reader: Reader, /, line: str, hours: int, as_json: bool) -> None:
       slipwatch door link 'ACME/4711#10'
       slipwatch door link 'ACME/4711#10' --hours 24 --json
     """
-    from streams.door.links import KeysRefused, Link, Purpose, load_keys, sign_link
+    from streams.door.links import KeysRefused, Link, Purpose, answer_url, load_keys
     from streams.engine.clock import WallClock
 
     settings = reader.session.settings.door
@@ -313,9 +313,10 @@ def link(reader: Reader, /, line: str, hours: int, as_json: bool) -> None:
         told["item"],
         told["quantities"]["ordered"],
         told["unit"],
+        told["buyer"] is not None and told["order_ref"].startswith(f"{told['buyer']}/"),
     )
-    base = str(settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
-    url = f"{base}/answer/{sign_link(made, keys)}"
+    base = str(settings.public_url or f"http://{settings.host}:{settings.port}")
+    url = answer_url(base, made, keys)
     if as_json:
         print_json({"party": made.party, "expires_at": iso(expires_at), "url": url})
         return

@@ -30,7 +30,7 @@ def form_page(link: Link, form_id: str, wrong: Sequence[Complaint] = ()) -> str:
     ordered = f"{link.quantity or ''} {link.unit or ''} {link.item or ''}".strip()
     problems = "".join(f"<li>{escape(error)}</li>" for _, error in wrong)
     return _page(
-        f"Order {link.order_ref}, line {link.line}",
+        link.title,
         f"<p>{escape(ordered)}</p><p>You answer as {escape(link.party)}.</p>"
         + (f'<ul class="wrong">{problems}</ul>' if problems else "")
         + '<form method="post">'
@@ -62,7 +62,7 @@ def thanks_page(link: Link) -> str:
     """The answer was taken."""
     return _page(
         "Thank you",
-        f"<p>Your answer for order {escape(link.order_ref)}, line {escape(link.line)} was taken. "
+        f"<p>{escape(link.title)}: your answer was taken. "
         "You may open the link again to change it.</p>",
     )
 

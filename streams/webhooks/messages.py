@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from schemas.units import UtcMillis, iso
+from streams.webhooks.answer_links import AnswerLinks
 from streams.webhooks.lane import Owed
 
 CHANGED = "order-status.changed"
@@ -14,14 +15,18 @@ REMOVED = "order-status.removed"
 TEST = "webhook.test"
 
 
-def body_of(owed: Owed, now: UtcMillis) -> bytes:
+def body_of(party: str, owed: Owed, now: UtcMillis, links: AnswerLinks | None) -> bytes:
     """The body of a message as it is sent at `now`: what it says of the line held then.
 
-    `data` is the record as on the party's topic, with its `id`, which is the topic's key.
+    `data` is the record as on the party's topic, with its `id`, which is the topic's key, and
+    where the record asks for something and there are links, `answer_url`.
     """
     data: dict[str, Any] = {"id": owed.line.decode()}
     if owed.value is not None:
         data |= msgspec.json.decode(owed.value)
+        url = None if links is None else links.url(party, owed.line_id, data, now)
+        if url is not None:
+            data["answer_url"] = url
     return _body(REMOVED if owed.value is None else CHANGED, now, data)
 
 

@@ -25,6 +25,7 @@ from alerts.sinks.webhook import Secret
 from schemas.units import UtcMillis
 from streams.engine.lives import Backoff
 from streams.engine.log import Log, LogError
+from streams.webhooks.answer_links import AnswerLinks
 from streams.webhooks.books import Books
 from streams.webhooks.keys import KeyRefused, WebhookKey
 from streams.webhooks.lane import IN_FLIGHT_MAX, Lane, Owed, Pauses
@@ -52,13 +53,14 @@ class SenderSettings:
 
 
 class Ports(NamedTuple):
-    """What the sender is given: whether this worker is the one to send, the key, the way out, and
-    the wall clock."""
+    """What the sender is given: whether this worker is the one to send, the key, the way out, the
+    wall clock, and links to the door, or None where parties are given none."""
 
     is_chosen: Callable[[], bool]
     load_key: Callable[[], WebhookKey]
     make_poster: Callable[[], Poster]
     now: Callable[[], UtcMillis]
+    answer_links: AnswerLinks | None
 
 
 class SenderStatus(NamedTuple):
@@ -204,7 +206,7 @@ class Sender:
                 lane.put_back(owed)
                 return
             registration = lane.registration
-            body = body_of(owed, self._ports.now())
+            body = body_of(registration.party, owed, self._ports.now(), self._ports.answer_links)
             attempt = await self._poster.post(
                 registration.url, owed.message_id, body, self._secrets(books, registration)
             )

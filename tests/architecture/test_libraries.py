@@ -27,6 +27,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "streams/owed_log.py",
         "streams/sending.py",
     ),
+    "cryptography": ("streams/door/links.py",),
     "fastapi": ("console/", "streams/door/"),
     "fastavro": ("schemas/",),
     "faust": ("streams/app/", "streams/clients.py"),

@@ -220,7 +220,7 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         name="answer",
-        says="a signed link of a partner, and the form that is sent by it",
+        says="a sealed link of a partner, and the form that is sent by it",
         loaders=("streams.door.links:read_link", "streams.door.answers:read_form"),
         enter=partners.enter_answer,
         seeds=partners.answer_seeds,
@@ -230,7 +230,7 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         name="link-keys",
-        says="the file of keys that sign links",
+        says="the file of keys that seal links",
         loaders=("streams.door.links:read_keys", "streams.door.links:load_keys"),
         enter=partners.enter_link_keys,
         seeds=partners.link_keys_seeds,

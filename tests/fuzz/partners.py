@@ -22,7 +22,7 @@ from streams.door.links import (
     Purpose,
     read_keys,
     read_link,
-    sign_link,
+    seal_link,
 )
 from streams.door.pages import form_page
 from streams.door.server import answer_to
@@ -41,7 +41,7 @@ FOLDER_PLACE = re.compile(r"^told\.(csv|jsonl):[0-9]+: ")
 ANSWER_PLACE = re.compile(r"^(link|form): ")
 LINK_KEYS_PLACE = re.compile(r"^link-keys(:[0-9]+)?: ")
 LINK_KEYS = (b"k" * 32,)
-GOOD_LINK = sign_link(
+GOOD_LINK = seal_link(
     Link("NORD", "ACME/4711", "10", Purpose.ANSWER, NOW + 1, "VALVE", "400", "PCE"), LINK_KEYS
 )
 WEBHOOK_KEY_PLACE = re.compile(r"^webhook-key: ")
@@ -178,7 +178,7 @@ def answer_seeds() -> tuple[bytes, ...]:
 
 
 def enter_link_keys(data: bytes) -> Outcome:
-    """The file of keys that sign links."""
+    """The file of keys that seal links."""
     try:
         read_keys(data, "link-keys")
     except KeysRefused as error:

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.units import HOUR_MS
 from streams.broker.embedded import EmbeddedBroker
-from streams.door.links import Link, Purpose, load_keys, sign_link
+from streams.door.links import Link, Purpose, load_keys, seal_link
 from streams.door.tokens import add_token
 from streams.engine.clock import WallClock
 from streams.settings import TopicSettings
@@ -48,7 +48,7 @@ def test_a_link_is_opened_any_number_of_times_and_answered_once(
     good = Link("NORD", "ACME/4711", "10", Purpose.ANSWER, WallClock().now() + HOUR_MS, "VALVE",
                 "400", "PCE")  # fmt: skip
     with started(["door", "run"], environment, tmp_path) as door:
-        url = f"{door.address}/answer/{sign_link(good, keys)}"
+        url = f"{door.address}/answer/{seal_link(good, keys)}"
         for _ in range(3):
             status, page, headers = ask(url)
             assert status == 200
@@ -69,5 +69,5 @@ def test_a_link_is_opened_any_number_of_times_and_answered_once(
         assert ask(url[:-3] + "AAA")[0] == 404
         assert ask(url.replace("/answer/", "/answer/x"), form)[0] == 404
         late = Link("NORD", "ACME/4711", "10", Purpose.ANSWER, WallClock().now() - 1)
-        assert ask(f"{door.address}/answer/{sign_link(late, keys)}", form)[0] == 410
-        assert sign_link(good, keys) not in door.text()
+        assert ask(f"{door.address}/answer/{seal_link(late, keys)}", form)[0] == 410
+        assert seal_link(good, keys) not in door.text()

@@ -14,7 +14,7 @@ import pytest
 from schemas import limits
 from schemas.units import HOUR_MS
 from streams.broker.embedded import EmbeddedBroker
-from streams.door.links import Link, Purpose, load_keys, rotate_keys, sign_link
+from streams.door.links import Link, Purpose, load_keys, rotate_keys, seal_link
 from streams.engine.clock import WallClock
 from streams.settings import TopicSettings
 from tests.integration.process import get, wait_until
@@ -124,7 +124,7 @@ def test_a_body_that_breaks_off_is_no_fault_of_ours(
 ) -> None:
     rotate_keys(tmp_path / "link-keys")
     link = Link("NORD", "ACME/4711", "10", Purpose.ANSWER, WallClock().now() + HOUR_MS)
-    text = sign_link(link, load_keys(tmp_path / "link-keys"))
+    text = seal_link(link, load_keys(tmp_path / "link-keys"))
     with opened(broker, tmp_path) as (port, token):
         address = f"http://127.0.0.1:{port}"
         connect(port, begun(token)).close()

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.policy import DEFAULT, build, complete
 from alerts.terms import Chase, Chasing, Document
-from schemas.facts import Fact
+from schemas.facts import Fact, line_id
 from schemas.topics import partner_topic
 from schemas.units import DAY_MS
+from streams.door.links import read_link
+from streams.door.pages import form_page, thanks_page
+from streams.engine.clock import WallClock
 from streams.engine.local import LocalEngine
+from streams.engine.relay import partner_line
 from streams.replay.audit import audit
+from streams.webhooks.answer_links import AnswerLinks
 from tests.hooks import drive, sender_of, signs_up
 from tests.property.leaks import PARTY_COUNT, SITE_COUNT, TOKEN, World
 from tests.receivers import Receiver, certificate, receiving
+from tests.relays import KEY as RELAY_KEY
 from tests.relays import raw, relay_of, repeats, settle
 from topology.network import Network
 
@@ -44,6 +53,7 @@ FIELDS = {
 """Who sees which field, as the table of docs/partners.md says."""
 
 EXAMPLES, LINES_MAX = 60, 4
+DOOR, LINK_KEYS = "https://door.example.com", (b"k" * 32,)
 ASKING = build(
     complete(
         Document(
@@ -114,18 +124,48 @@ def scan(engine: LocalEngine, world: World, tally: Counter[str]) -> None:
         assert list(repeats(engine.log, party)) == []
 
 
+def scan_text(text: str, party: str, world: World) -> int:
+    """How many canaries are in the text, each of which the party may see."""
+    found = 0
+    for token in TOKEN.findall(text):
+        if token.isdigit() and token not in world.canaries.seen_by:
+            continue  # a sum of quantities, or the time of the attempt
+        assert party in world.canaries.seen_by.get(token, ()), f"{party} is sent {token}"
+        found += 1
+    return found
+
+
+def scan_link(said: dict[str, Any], party: str, world: World) -> None:
+    """Looks at a link without its key, then opens it and looks at the page behind it."""
+    text = said["answer_url"].removeprefix(f"{DOOR}/answer/")
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("latin-1")
+    assert scan_text(raw, party, world) == 0
+    assert not any(each in raw or each in text for each in (*world.parties, said["id"]))
+    link = read_link(text, LINK_KEYS, WallClock().now())
+    line = line_id(link.order_ref, link.line)
+    assert link.party == party
+    assert partner_line(RELAY_KEY, party, line).decode() == said["id"]
+    (known,) = [each for each in world.lines if line == line_id(each.order_ref, each.number)]
+    assert party in known.suppliers
+    for page in (form_page(link, "f" * 24, [(None, "no")]), thanks_page(link)):
+        shown = page.replace(f"You answer as {party}.", "")
+        assert scan_text(shown, party, world) > 0
+        assert not any(each in shown for each in world.parties)
+
+
 def scan_hooks(receivers: list[Receiver], world: World, tally: Counter[str]) -> None:
     """Looks at every byte of every request that a party's address was sent, headers included."""
     for party, receiver in zip(world.parties, receivers, strict=True):
         for request in receiver.requests:
             said = request.said
             text = request.raw.decode().replace(said["timestamp"], "")
-            for token in TOKEN.findall(text):
-                if token.isdigit() and token not in world.canaries.seen_by:
-                    continue  # a sum of quantities, or the time of the attempt
-                assert party in world.canaries.seen_by.get(token, ()), f"{party} is sent {token}"
-                tally["hook canaries"] += 1
+            tally["hook canaries"] += scan_text(text, party, world)
             allowed = set[str]().union(*(FIELDS[role] for role in said["data"].get("roles", ())))
+            assert ("answer_url" in said["data"]) == ("awaits" in said["data"])
+            if "answer_url" in said["data"]:
+                scan_link(said["data"], party, world)
+                allowed.add("answer_url")
+                tally["hook links"] += 1
             assert said["data"].keys() - {"id", "roles"} <= allowed, text
             tally["hook requests"] += 1
         receiver.requests.clear()
@@ -135,7 +175,8 @@ def tell_hooks(engine: LocalEngine, world: World, receivers: list[Receiver], ca:
     """Registers every party, and has its address told all that stands."""
     for number, (party, receiver) in enumerate(zip(world.parties, receivers, strict=True)):
         signs_up(engine.log, party, receiver.url(), f"{number:032x}")
-    sender = sender_of(engine, ca)
+    links = AnswerLinks(DOOR, lambda: LINK_KEYS, pytest.fail)
+    sender = sender_of(engine, ca, answer_links=links)
     drive(sender, lambda: (sender.status().state, sender.status().owed) == ("running", 0))
 
 
@@ -200,5 +241,6 @@ def test_no_party_finds_what_is_not_its_own(tmp_path: Path) -> None:
         assert tally[kind] > 0, f"no {kind} was ever seen"
     assert tally["hook requests"] > 100
     assert tally["hook canaries"] > 300
+    assert tally["hook links"] > 5
     for kind in ("PTY", "FED", "SIT", "NAM", "EVT"):
         assert tally[kind] == 0

@@ -48,6 +48,8 @@ def test_the_link_is_for_the_supplier_and_holds_what_its_page_shows(view: View) 
         line["supplier"], line["order_ref"], line["line"],
     )  # fmt: skip
     assert (found.quantity, found.unit) == (line["quantities"]["ordered"], line["unit"])
+    assert found.is_order_shown
+    assert found.title == f"Order 4711, line {line['line']}"
     assert 0 <= now + 2 * HOUR_MS - found.expires_at < HOUR_MS
     assert link(view, "4711").stdout.startswith(start)
     assert link(view, "4712").exit_code == Exit.FINDINGS

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec.structs import replace
 
 from schemas import limits
@@ -23,18 +25,19 @@ from streams.door.links import (
     load_keys,
     read_link,
     rotate_keys,
-    sign_link,
+    seal_link,
 )
 from streams.door.pages import form_page, thanks_page
 
 NOW = 1_775_000_000_000
-LINK = Link("NORD", "ACME/4711", "10", Purpose.ANSWER, NOW + HOUR_MS, "VALVE <b>", "400", "PCE")
+LINK = Link("NORD", "ACME/4711", "10", Purpose.ANSWER, NOW + HOUR_MS, "VALVE <b>", "400", "PCE",
+            is_order_shown=True)  # fmt: skip
 KEYS = (b"k" * 32,)
 FORM_ID = "f" * 24
 
 
-def test_a_link_reads_as_it_was_signed_until_it_expires() -> None:
-    text = sign_link(LINK, KEYS)
+def test_a_link_reads_as_it_was_sealed_until_it_expires() -> None:
+    text = seal_link(LINK, KEYS)
     assert read_link(text, KEYS, NOW) == LINK
     assert read_link(text, KEYS, LINK.expires_at - 1) == LINK
     with pytest.raises(LinkExpired):
@@ -42,22 +45,59 @@ def test_a_link_reads_as_it_was_signed_until_it_expires() -> None:
 
 
 def test_whoever_changes_anything_of_it_has_no_link() -> None:
-    text = sign_link(LINK, KEYS)
-    body, _, signature = text.partition(".")
-    other = sign_link(replace(LINK, party="RIVAL"), (b"x" * 32,))
+    text = seal_link(LINK, KEYS)
+    other = seal_link(LINK, (b"x" * 32,))
     forged = [
-        f"{other.partition('.')[0]}.{signature}", other, body, f"{body}.", f".{signature}", "",
-        ".", text[:-1], f"{text}A", f"{body}.{'é' * 43}", text * 20,
-        *(f"{text[:n]}{'A' if text[n] != 'A' else 'B'}{text[n + 1 :]}" for n in range(len(text) - 1)
-          if text[n] != "."),
+        other, text[:40] + other[40:], "", "A", text[:-1], text[:16], text[:17], text[:38],
+        f"{text}A", f"{text}=", f"{text}\n", f" {text}", f"{text[:-1]}é", text * 20, text.upper(),
+        *(f"{text[:n]}{'A' if text[n] != 'A' else 'B'}{text[n + 1 :]}" for n in range(len(text))),
     ]  # fmt: skip
     for each in forged:
         with pytest.raises(LinkRefused, match="no link of ours"):
             read_link(each, KEYS, NOW)
 
 
+def test_what_was_sealed_for_another_version_or_holds_something_else_is_no_link() -> None:
+    def sealed(body: bytes, version: bytes = b"\x01", seen: bytes = b"\x01") -> str:
+        nonce = bytes(12)
+        data = seen + nonce + AESGCM(KEYS[0]).encrypt(nonce, body, version)
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    body = msgspec.json.encode(LINK)
+    assert read_link(sealed(body), KEYS, NOW) == LINK
+    for wrong in (
+        sealed(body, b"\x02", b"\x02"), sealed(body, b"\x02"), sealed(body, seen=b"\x02"),
+        sealed(b""), sealed(b"\xff"), sealed(b"[" * 1_000),
+        sealed(body.replace(b'"answer"', b'"else"')), sealed(body[:-1] + b',"more":1}'),
+    ):  # fmt: skip
+        with pytest.raises(LinkRefused):
+            read_link(wrong, KEYS, NOW)
+
+
+def test_nothing_of_a_link_can_be_read_without_a_key_not_even_how_long_it_is() -> None:
+    longer = replace(LINK, order_ref="ACME/" + "7" * 150, item="VALVE " * 20)
+    texts = [seal_link(each, KEYS) for each in (LINK, LINK, longer)]
+    assert len(set(texts)) == 3
+    assert len({len(text) for text in texts}) == 1
+    for text in texts:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        for word in ("ACME", "NORD", "4711", "VALVE", "answer", str(LINK.expires_at)):
+            assert word not in text
+            assert word.encode() not in raw
+    # Sealed twice with the same nonce both could be read from their difference.
+    assert len({text[:18] for text in (seal_link(LINK, KEYS) for _ in range(100))}) == 100
+
+
+def test_the_longest_texts_of_facts_make_a_link() -> None:
+    wide = "\U0001d400"
+    order = f"ACME/{wide * (limits.REFERENCE_LENGTH_MAX - 5)}"
+    long = wide * limits.REFERENCE_LENGTH_MAX
+    widest = Link(long, order, long, Purpose.ANSWER, 10**15, long, "9" * 40, wide * 20, True)
+    assert read_link(seal_link(widest, KEYS), KEYS, NOW) == widest
+
+
 def test_a_link_has_so_many_characters_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = sign_link(LINK, KEYS)
+    text = seal_link(LINK, KEYS)
     monkeypatch.setattr(limits, "LINK_CHARS_MAX", len(text))
     assert read_link(text, KEYS, NOW)
     monkeypatch.setattr(limits, "LINK_CHARS_MAX", len(text) - 1)
@@ -68,10 +108,10 @@ def test_a_link_has_so_many_characters_and_no_more(monkeypatch: pytest.MonkeyPat
 def test_links_of_the_key_before_stay_good_and_of_earlier_ones_not(tmp_path: Path) -> None:
     path = tmp_path / "kept" / "link-keys"
     assert rotate_keys(path) == 1
-    first = sign_link(LINK, load_keys(path))
+    first = seal_link(LINK, load_keys(path))
     assert rotate_keys(path) == 2
     assert read_link(first, load_keys(path), NOW) == LINK
-    second = sign_link(LINK, load_keys(path))
+    second = seal_link(LINK, load_keys(path))
     assert second != first
     assert rotate_keys(path) == 2
     assert read_link(second, load_keys(path), NOW) == LINK
@@ -180,10 +220,20 @@ def test_a_form_has_so_many_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -
 
 def test_pages_show_what_the_link_holds_and_no_markup_of_it() -> None:
     page = form_page(LINK, FORM_ID, [(None, "<script>")])
-    assert "ACME/4711" in page
+    assert "Order 4711, line 10" in page
     assert "VALVE &lt;b&gt;" in page
     assert "<script>" not in page
     assert FORM_ID in page
     assert "PCE" in page
     assert "quantity2" not in form_page(replace(LINK, unit=None), FORM_ID)
-    assert "ACME/4711" in thanks_page(LINK)
+    assert "Order 4711, line 10" in thanks_page(LINK)
+
+
+def test_no_page_names_the_buyer_and_a_number_that_is_not_shown_is_on_none() -> None:
+    hidden = replace(LINK, is_order_shown=False)
+    for link in (LINK, hidden):
+        for page in (form_page(link, FORM_ID, answered(answer="confirm", date1="x")),  # type: ignore[arg-type]
+                     thanks_page(link)):  # fmt: skip
+            assert "ACME" not in page
+            assert ("4711" in page) == link.is_order_shown
+    assert "VALVE" in form_page(hidden, FORM_ID)
