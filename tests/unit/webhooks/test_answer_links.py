@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from schemas.limits import LINK_HOURS_MAX
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, iso
-from streams.app.webhook_host import make_answer_links
+from streams.app.webhook_host import make_sender
 from streams.config import load
 from streams.door.links import KeysRefused, Link, LinkRefused, Purpose, read_link, rotate_keys
 from streams.engine.log import Partition
+from streams.metrics import Metrics
 from streams.webhooks.answer_links import GOOD_HOURS, AnswerLinks
 from streams.webhooks.lane import Owed, message_id
 from streams.webhooks.messages import body_of
@@ -112,9 +114,10 @@ def test_settings_without_a_door_make_none_and_the_next_key_counts_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert make_answer_links(load().settings) is None
+    kept = Metrics(CollectorRegistry())
+    assert make_sender(load().settings, lambda: False, kept)._ports.answer_links is None
     monkeypatch.setenv("SLIPWATCH_DOOR__PUBLIC_URL", BASE)
-    by = make_answer_links(load().settings)
+    by = make_sender(load().settings, lambda: False, kept)._ports.answer_links
     assert by is not None
     assert by.url("NORD", LINE, record(), NOW) is None
     assert "answer_links_unusable" in capsys.readouterr().out
