@@ -232,7 +232,7 @@ def test_pages_show_what_the_link_holds_and_no_markup_of_it() -> None:
 def test_no_page_names_the_buyer_and_a_number_that_is_not_shown_is_on_none() -> None:
     hidden = replace(LINK, is_order_shown=False)
     for link in (LINK, hidden):
-        for page in (form_page(link, FORM_ID, answered(answer="confirm", date1="x")),  # type: ignore[arg-type]
+        for page in (form_page(link, FORM_ID, answered(answer="confirm", date1="x")),
                      thanks_page(link)):  # fmt: skip
             assert "ACME" not in page
             assert ("4711" in page) == link.is_order_shown
