@@ -9,11 +9,8 @@ KAFKA_VERSION_POM := tests/kafka/pom.xml
 KAFKA_JARS := .build/kafka
 FUZZ_VENV := .build/fuzz-venv
 FUZZ_INPUTS ?= 1000000
-# These start no process and wait for none, so they can run on all cores at once.
-PURE_TESTS := $(addprefix tests/,architecture fuzz property real rules simulation unit)
-# These wait for brokers and workers more than they work, so two at a time, each with a broker of
-# their own: the benchmarks, which take longest, among the first. Chaos needs the machine for itself.
-WAITING_TESTS := $(addprefix tests/,kafka contract integration)
+# What no busy machine disturbs runs on all cores at once; the longest one comes first.
+CROWD := $(addprefix tests/,kafka/test_bench.py architecture fuzz property real rules simulation unit)
 PACKAGES := schemas topology alerts streams console
 
 .DEFAULT_GOAL := help
@@ -37,9 +34,8 @@ demo: setup  ## watch slips being caught in a moving, simulated chain
 	$(BIN)/slipwatch demo
 
 test: setup  ## run the tests; those on Apache Kafka need Java 17 and `make kafka`
-	$(BIN)/pytest --numprocesses auto --dist loadfile $(PURE_TESTS)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(WAITING_TESTS)
-	$(BIN)/pytest $(PURE_TESTS:%=--ignore %) $(WAITING_TESTS:%=--ignore %)
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(CROWD)
+	$(BIN)/pytest $(CROWD:%=--ignore %)
 
 chaos: setup kafka  ## run all that can go wrong, at length, with one summary (an hour or two)
 	$(BIN)/python -m tests.chaos

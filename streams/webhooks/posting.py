@@ -28,6 +28,7 @@ from streams.webhooks.addresses import socket_opener
 GONE = 410
 BODY_BYTES_MAX = 1_024
 """A longer answer is not read at all."""
+CLOSE_S = 0.05
 _HEADERS = MappingProxyType(
     {"user-agent": "slipwatch", "content-type": "application/json", "accept-encoding": "identity"}
 )
@@ -135,7 +136,8 @@ class Poster:
             if self._session.connector is not None:
                 await self._session.connector.close(abort_ssl=True)
             await self._session.close()
-            await asyncio.sleep(0)
+            # What was cut short in its handshake is closed by the loop, some turns later.
+            await asyncio.sleep(CLOSE_S)
             self._session = None
 
 
