@@ -22,6 +22,11 @@ QUIET = ("faust", "mode", "aiokafka")
 """They log each error with its traceback, and then it reaches us, who say it in one line. With
 `log.level` debug they speak."""
 
+OURS = ("slipwatch", "streams", "alerts", "console", "topology")
+
+LOGGERS = (*QUIET, *OURS)
+"""Those that have a level of their own; all else speaks from the root's level on."""
+
 SERVICE_LOGGER = logging.getLogger("mode")
 """For services of ours that mode starts and stops: it tells so with its own, not as ours."""
 
@@ -66,5 +71,5 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     root.setLevel(FOREIGN_LEVEL)
     for name in QUIET:
         logging.getLogger(name).setLevel(level if level <= logging.DEBUG else QUIET_LEVEL)
-    for ours in ("slipwatch", "streams", "alerts", "console", "topology"):
-        logging.getLogger(ours).setLevel(level)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import os
 import re
 import uuid
@@ -17,7 +18,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
+from streams.logs import LOGGERS
 from tests.kafka.cluster import KafkaCluster, KafkaUnavailable, require_kafka
 from tests.postgres import Postgres, PostgresUnavailable
 
@@ -61,6 +64,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what was met")
     for name, value in told:
         terminalreporter.line(f"{name}: {value}")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command run within a test sets up logs for its process; the next test's are not those."""
+    levels = {name: logging.getLogger(name).level for name in (None, *LOGGERS)}
+    yield
+    structlog.reset_defaults()
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="session")

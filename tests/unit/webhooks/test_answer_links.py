@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
 from schemas.limits import LINK_HOURS_MAX
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, iso
-from streams.app.webhook_host import make_sender
+from streams.app.webhook_host import ANSWER_LINKS_UNUSABLE, make_sender
 from streams.config import load
 from streams.door.links import KeysRefused, Link, LinkRefused, Purpose, read_link, rotate_keys
 from streams.engine.log import Partition
@@ -111,7 +112,7 @@ def test_without_keys_the_record_is_told_all_the_same_and_why_is_said_once() -> 
 
 
 def test_settings_without_a_door_make_none_and_the_next_key_counts_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     kept = Metrics(CollectorRegistry())
@@ -119,8 +120,9 @@ def test_settings_without_a_door_make_none_and_the_next_key_counts_at_once(
     monkeypatch.setenv("SLIPWATCH_DOOR__PUBLIC_URL", BASE)
     by = make_sender(load().settings, lambda: False, kept)._ports.answer_links
     assert by is not None
-    assert by.url("NORD", LINE, record(), NOW) is None
-    assert "answer_links_unusable" in capsys.readouterr().out
+    with structlog.testing.capture_logs() as logged:
+        assert by.url("NORD", LINE, record(), NOW) is None
+    assert [entry["event"] for entry in logged] == [ANSWER_LINKS_UNUSABLE]
     path = tmp_path / ".slipwatch/link-keys"
     for _ in range(2):
         rotate_keys(path)
