@@ -233,8 +233,8 @@ class EngineSettings(Section):
     )
     group_protocol: GroupProtocol = Field(
         default=GroupProtocol.AUTO,
-        description="`consumer` moves only what must move and needs Apache Kafka 4.0 or later; "
-        "`classic` stops all workers for a moment; `auto` takes what the broker can do.",
+        description="`consumer` leaves alone what stays where it was and needs Apache Kafka 4.0 or "
+        "later; `classic` stops all workers for a moment; `auto` takes what the broker can do.",
     )
 
     standby: bool = Field(

@@ -146,7 +146,7 @@ def test_a_worker_with_copies_takes_over_and_reads_only_the_rest(world: World) -
     spare = world.worker("spare", clock, has_standby=True, observer=heard)
     stop = threading.Event()
     with running(world.worker("one", clock)):
-        thread = threading.Thread(target=spare.run, args=(stop,))
+        thread = threading.Thread(target=spare.run, args=(stop,), daemon=True)
         for at, facts in batches[:6]:
             world.send(facts)
             clock.set(at)

@@ -55,7 +55,7 @@ def follower(broker: Broker, view: Database) -> Iterator[Follower]:
     """Follows in a thread, as in the product."""
     found = Follower(broker.client_config, view, topic_prefix=broker.prefix)
     stop = threading.Event()
-    thread = threading.Thread(target=found.run, args=(stop,))
+    thread = threading.Thread(target=found.run, args=(stop,), daemon=True)
     thread.start()
     yield found
     stop.set()

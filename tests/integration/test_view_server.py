@@ -29,7 +29,7 @@ class Running:
         self.failures: list[Exception] = []
         self._ports: queue.Queue[int] = queue.Queue()
         self._run = (dict(client_config), database_url)
-        self.thread = threading.Thread(target=self._guarded)
+        self.thread = threading.Thread(target=self._guarded, daemon=True)
         self.thread.start()
         self.client = Client(self._ports.get(timeout=PATIENCE_SECONDS))
 

@@ -55,7 +55,7 @@ class Served:
     def __init__(self, app: FastAPI) -> None:
         config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> Client:
         self._thread.start()
