@@ -39,7 +39,7 @@ _SPREADS = {
 _RETENTIONS = {
     Retention.KEPT: "kept without limit",
     Retention.COMPACTED: "last record of each key",
-    Retention.PASSING: "one day",
+    Retention.PASSING: "two weeks",
 }
 
 _FACTS_INTRO = """\
@@ -114,7 +114,7 @@ def topics_page() -> str:
     parts = [
         "# Topics\n",
         _MADE,
-        "`slipwatch topics` shows this list; `slipwatch topics create` makes them on a broker.\n",
+        "`slipwatch topics list` shows this list; `slipwatch topics create` makes them on a broker.\n",
     ]
     for title, internal in (("Topics for anyone", False), ("Internal topics", True)):
         rows = [

@@ -1,6 +1,6 @@
 """The one list of topics: key, partitioning, value, retention, who writes, who reads.
 
-Code, documents, `slipwatch topics` and the creation of topics on a broker all read `TOPICS`.
+Code, documents, `slipwatch topics list` and the creation of topics on a broker all read `TOPICS`.
 """
 
 from __future__ import annotations
