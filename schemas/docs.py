@@ -114,7 +114,10 @@ def topics_page() -> str:
     parts = [
         "# Topics\n",
         _MADE,
-        "`slipwatch topics list` shows this list; `slipwatch topics create` makes them on a broker.\n",
+        (
+            "`slipwatch topics list` shows this list; `slipwatch topics create` makes them on a "
+            "broker.\n"
+        ),
     ]
     for title, internal in (("Topics for anyone", False), ("Internal topics", True)):
         rows = [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from schemas.units import instant
+from schemas.units import UtcMillis, instant
 from streams.engine.clock import WallClock
 from streams.engine.local import LocalEngine
 from streams.engine.log import Log
@@ -15,13 +17,19 @@ from streams.webhooks.answer_links import AnswerLinks
 from streams.webhooks.keys import WebhookKey
 from streams.webhooks.lane import Pauses
 from streams.webhooks.posting import Attempt, Poster
+from streams.webhooks.receipts import RECEIPTS, Standing, Told, read_receipt
 from streams.webhooks.registration import Registration, register
 from streams.webhooks.sender import Ports, Sender, SenderSettings
+from tests.receivers import Receiver
+from tests.relays import relay_of, settle, standing
+from tests.scenario import by_tick, story
 
 KEY = WebhookKey(bytes(range(32)))
 GROUP = "slipwatch"
 WITHIN_S = 20.0
 PAUSES = Pauses(0.001, 0.01)
+_wall = WallClock().now
+TICKS = by_tick(story(7))
 
 
 class Heard:
@@ -36,6 +44,39 @@ class Heard:
 
     def sender_trouble(self, text: str) -> None:
         self.troubles.append(text)
+
+
+def run_story(engine: LocalEngine, ticks: slice) -> None:
+    """Ticks of the story, relayed to the parties' topics too."""
+    relay = relay_of(engine)
+    for at, facts in TICKS[ticks]:
+        for fact in facts:
+            engine.send(fact)
+        engine.tick(at)
+        settle(relay)
+    relay.close()
+
+
+def on_topic(engine: LocalEngine, party: str) -> dict[str, Any]:
+    """What the party's topic says, by the line's id."""
+    found = standing(engine.log, party)
+    return {key.decode(): json.loads(value) for key, value in found.items()}
+
+
+def knows_all(engine: LocalEngine, receiver: Receiver, party: str = "ACME") -> bool:
+    """Whether the receiver knows what the party's topic says."""
+    return receiver.standing() == on_topic(engine, party)
+
+
+def receipts(engine: LocalEngine) -> dict[bytes, Told | Standing]:
+    """What is written down of all parties, by key."""
+    found: dict[bytes, Told | Standing] = {}
+    for record in engine.log.committed(RECEIPTS):
+        _, _, said = read_receipt(record)
+        found.pop(record.key() or b"", None)
+        if said is not None:
+            found[record.key() or b""] = said
+    return found
 
 
 def signs_up(log: Log, party: str, url: str, registration: str = "a1" * 16) -> Registration:
@@ -61,6 +102,7 @@ def sender_of(
     is_chosen: Callable[[], bool] = lambda: True,
     pauses: Pauses = PAUSES,
     answer_links: AnswerLinks | None = None,
+    now: Callable[[], UtcMillis] = _wall,
 ) -> Sender:
     """A sender on the engine's log; `close` it in the loop it was driven in."""
     return Sender(
@@ -72,7 +114,7 @@ def sender_of(
             make_poster=lambda: Poster(
                 WallClock().now, 5.0, ca_file=ca_file, are_private_allowed=True
             ),
-            now=WallClock().now,
+            now=now,
             answer_links=answer_links,
         ),
         heard or Heard(),

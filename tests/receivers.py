@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import ssl
 import subprocess
@@ -48,15 +49,20 @@ def takes(_: Request) -> tuple[int, Mapping[str, str]]:
     return 200, {}
 
 
+def at_once(_: Request) -> bool:
+    return False
+
+
 @dataclass
 class Receiver:
-    """What came, in order, and how it is answered: `answers` gives status and headers, called in
-    the server's thread."""
+    """What came, in order, and how it is answered: `answers` gives status and headers, after
+    `delay_s` and when `is_held` says no more; both are called in the server's thread."""
 
     port: int = 0
     answers: Callable[[Request], tuple[int, Mapping[str, str]]] = takes
     requests: list[Request] = field(default_factory=list)
     delay_s: float = 0.0
+    is_held: Callable[[Request], bool] = at_once
     is_over: bool = False
 
     def url(self, path: str = "/hook") -> str:
@@ -71,14 +77,19 @@ class Receiver:
         return list({each.id: each for each in reversed(self.requests)}.values())[::-1]
 
     def standing(self) -> dict[str, dict[str, Any]]:
-        """The lines as the receiver knows them, by id, without what only webhooks say."""
+        """The lines as the receiver knows them that does what docs/partners.md says: by id, without
+        what only webhooks say."""
         found: dict[str, dict[str, Any]] = {}
+        stood_at: dict[str, dt.datetime] = {}
         for each in self.effective():
             data = dict(each.said["data"])
-            line = data.pop("id")
+            line, at = data.pop("id"), dt.datetime.fromisoformat(each.said["timestamp"])
+            if at < stood_at.get(line, at):
+                continue
+            stood_at[line] = at
             data.pop("answer_url", None)
             if each.said["type"] == "order-status.removed":
-                found.pop(line)
+                found.pop(line, None)
             else:
                 found[line] = data
         return found
@@ -91,7 +102,9 @@ class Receiver:
         )
         self.requests.append(came)
         deadline_s = time.monotonic() + self.delay_s
-        while time.monotonic() < deadline_s and not self.is_over:  # noqa: ASYNC110 - changes while it waits
+        while time.monotonic() < deadline_s or self.is_held(came):
+            if self.is_over:
+                break
             await asyncio.sleep(0.01)
         status, headers = self.answers(came)
         return web.Response(status=status, headers=dict(headers), text="x" * 10_000)

@@ -15,8 +15,10 @@ REMOVED = "order-status.removed"
 TEST = "webhook.test"
 
 
-def body_of(party: str, owed: Owed, now: UtcMillis, links: AnswerLinks | None) -> bytes:
-    """The body of a message as it is sent at `now`: what it says of the line held then.
+def body_of(
+    party: str, owed: Owed, stood_at: UtcMillis, now: UtcMillis, links: AnswerLinks | None
+) -> bytes:
+    """The body of a message that is sent at `now`, of a line that stood so at `stood_at`.
 
     `data` is the record as on the party's topic, with its `id`, which is the topic's key, and
     where the record asks for something and there are links, `answer_url`.
@@ -27,7 +29,7 @@ def body_of(party: str, owed: Owed, now: UtcMillis, links: AnswerLinks | None) -
         url = None if links is None else links.url(party, owed.line_id, data, now)
         if url is not None:
             data["answer_url"] = url
-    return _body(REMOVED if owed.value is None else CHANGED, now, data)
+    return _body(REMOVED if owed.value is None else CHANGED, stood_at, data)
 
 
 def body_of_test(party: str, now: UtcMillis) -> bytes:
@@ -35,5 +37,5 @@ def body_of_test(party: str, now: UtcMillis) -> bytes:
     return _body(TEST, now, {"party": party})
 
 
-def _body(kind: str, now: UtcMillis, data: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({"type": kind, "timestamp": iso(now), "data": data})
+def _body(kind: str, at: UtcMillis, data: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"type": kind, "timestamp": iso(at), "data": data})

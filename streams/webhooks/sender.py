@@ -5,6 +5,10 @@ down, with the same `webhook-id` each time. Whoever takes over begins with the b
 written, and tells the difference. Parties do not wait for each other: each has its own lane, its
 own waits and its own few connections.
 
+Whoever was replaced without noticing can grant nothing more, and still send what it granted. So a
+message bears the time at which its line stood so, taken before the grant is written down: whoever
+takes over does that after it, and all its messages bear a later time.
+
 It runs in a thread of its own, with an event loop for the connections; what blocks on the log is
 done in another thread meanwhile.
 """
@@ -36,6 +40,9 @@ from streams.webhooks.registration import Registration
 
 POLL_S = 0.1
 COUNT_PERIOD_S = 1.0
+GRANT_GOOD_MS = 15_000
+"""How long what was granted may be sent. After that it is granted anew, which only the one that
+still is the sender can do. Longer than a transaction takes, or nothing would ever be sent."""
 LOOKUPS_MAX = 32
 """Names that may be looked up at once: a name server that is silent holds up its own party."""
 SENDER_STATES = ("idle", "reading", "running", "waiting", "stopped")
@@ -184,9 +191,11 @@ class Sender:
             await self._drop()
             return
         due = books.due(time.monotonic())
+        # Before it is written down: a successor can begin after that only, with a later time.
+        stood_at = self._ports.now()
         await self._blocking(books.write)
         for lane, owed in due:
-            self._tasks.add(asyncio.create_task(self._send(books, lane, owed)))
+            self._tasks.add(asyncio.create_task(self._send(books, lane, owed, stood_at)))
         self._state = "running" if books.is_level else "reading"
         self._trouble = ""
         is_idle = not any(lane.owed_count for lane in books.lanes.values())
@@ -198,15 +207,17 @@ class Sender:
             self._tasks.discard(task)
             task.result()
 
-    async def _send(self, books: Books, lane: Lane, owed: Owed) -> None:
+    async def _send(self, books: Books, lane: Lane, owed: Owed, stood_at: UtcMillis) -> None:
         registration = lane.registration
         slots = self._slots.setdefault(registration.party, asyncio.Semaphore(IN_FLIGHT_MAX))
         async with slots:
-            if self._poster is None or lane.is_paused(time.monotonic()):
+            now = self._ports.now()
+            is_old = now - stood_at > GRANT_GOOD_MS
+            if self._poster is None or is_old or lane.is_paused(time.monotonic()):
                 lane.put_back(owed)
                 return
             registration = lane.registration
-            body = body_of(registration.party, owed, self._ports.now(), self._ports.answer_links)
+            body = body_of(registration.party, owed, stood_at, now, self._ports.answer_links)
             attempt = await self._poster.post(
                 registration.url, owed.message_id, body, self._secrets(books, registration)
             )

@@ -81,8 +81,10 @@ def test_it_is_good_for_a_day_after_the_answer_is_wanted_and_for_three_days_at_l
 
 def body(told: Mapping[str, Any] | None, by: AnswerLinks | None) -> dict[str, Any]:
     value = None if told is None else msgspec.json.encode(told)
-    found = body_of("NORD", Owed(b"1f", LINE, message_id("r", b"1f", "0:1"), value, 0.0), NOW, by)
-    return dict(msgspec.json.decode(found)["data"])
+    owed = Owed(b"1f", LINE, message_id("r", b"1f", "0:1"), value, 0.0)
+    found = msgspec.json.decode(body_of("NORD", owed, NOW - HOUR_MS, NOW, by))
+    assert found["timestamp"] == iso(NOW - HOUR_MS)
+    return dict(found["data"])
 
 
 def test_only_a_record_that_asks_has_a_link() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -17,52 +15,32 @@ from streams.engine.local import LocalEngine
 from streams.engine.log import LogError
 from streams.webhooks.keys import WebhookKey
 from streams.webhooks.posting import Outcome
-from streams.webhooks.receipts import RECEIPTS, SUSPENDED, Standing, Told, read_receipt
+from streams.webhooks.receipts import SUSPENDED, Standing, Told
 from streams.webhooks.registration import register
-from tests.hooks import GROUP, KEY, Heard, drive, secret_of, sender_of, signs_up, turns
+from tests.hooks import (
+    GROUP,
+    KEY,
+    Heard,
+    drive,
+    knows_all,
+    on_topic,
+    receipts,
+    run_story,
+    secret_of,
+    sender_of,
+    signs_up,
+    turns,
+)
 from tests.receivers import Receiver, Request, receiving
-from tests.relays import relay_of, settle, standing
-from tests.scenario import by_tick, network, story
+from tests.scenario import network
 
 ALL = ("ACME", "CARGO", "SUP")
-TICKS = by_tick(story(7))
 Tls = tuple[Path, Path]
-
-
-def run(engine: LocalEngine, ticks: slice) -> None:
-    """Ticks of the story, relayed to the parties' topics too."""
-    relay = relay_of(engine)
-    for at, facts in TICKS[ticks]:
-        for fact in facts:
-            engine.send(fact)
-        engine.tick(at)
-        settle(relay)
-    relay.close()
-
-
-def on_topic(engine: LocalEngine, party: str) -> dict[str, Any]:
-    """What the party's topic says, by the line's id."""
-    found = standing(engine.log, party)
-    return {key.decode(): json.loads(value) for key, value in found.items()}
-
-
-def knows_all(engine: LocalEngine, receiver: Receiver, party: str = "ACME") -> bool:
-    return receiver.standing() == on_topic(engine, party)
-
-
-def receipts(engine: LocalEngine) -> dict[bytes, Told | Standing]:
-    found: dict[bytes, Told | Standing] = {}
-    for record in engine.log.committed(RECEIPTS):
-        _, _, said = read_receipt(record)
-        found.pop(record.key() or b"", None)
-        if said is not None:
-            found[record.key() or b""] = said
-    return found
 
 
 def test_an_address_learns_what_the_topic_says_each_message_signed(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 8))
+    run_story(engine, slice(0, 8))
     with receiving(*tls) as receiver:
         made = signs_up(engine.log, "ACME", receiver.url())
         drive(sender_of(engine, tls[1]), lambda: knows_all(engine, receiver))
@@ -72,7 +50,7 @@ def test_an_address_learns_what_the_topic_says_each_message_signed(tls: Tls) -> 
         # Whoever goes on says nothing of what is known, and each change after that once.
         drive(sender_of(engine, tls[1]), lambda: True)
         assert len(receiver.requests) == len(said)
-        run(engine, slice(8, 20))
+        run_story(engine, slice(8, 20))
         drive(sender_of(engine, tls[1]), lambda: knows_all(engine, receiver))
         assert len(receiver.effective()) == len(receiver.requests)
     assert receiver.requests[0].headers["content-type"] == "application/json"
@@ -80,7 +58,7 @@ def test_an_address_learns_what_the_topic_says_each_message_signed(tls: Tls) -> 
 
 def test_a_receiver_that_is_away_is_told_the_end_and_no_more(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     receiver = Receiver()
     with receiving(*tls, receiver):
         signs_up(engine.log, "ACME", receiver.url())
@@ -92,7 +70,7 @@ def test_a_receiver_that_is_away_is_told_the_end_and_no_more(tls: Tls) -> None:
 
     async def live() -> None:
         for number in range(4, 20):
-            run(engine, slice(number, number + 1))
+            run_story(engine, slice(number, number + 1))
             await turns(sender, lambda: True)
         await turns(sender, lambda: len(heard.attempts) > 3)
         with receiving(*tls, receiver):
@@ -108,7 +86,7 @@ def test_a_receiver_that_is_away_is_told_the_end_and_no_more(tls: Tls) -> None:
 
 def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_id(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     failing: set[str] = set()
 
     def loses_first(came: Request) -> tuple[int, Mapping[str, str]]:
@@ -132,7 +110,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_id(tls: Tls) -
 
 def test_what_was_in_doubt_when_the_sender_ended_is_told_again(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     with receiving(*tls, Receiver(delay_s=60.0)) as receiver:
         signs_up(engine.log, "ACME", receiver.url())
         # It ends while the first messages wait for their answers.
@@ -155,7 +133,7 @@ def test_what_was_in_doubt_when_the_sender_ended_is_told_again(tls: Tls) -> None
 
 def test_parties_do_not_wait_for_each_other(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 8))
+    run_story(engine, slice(0, 8))
     with receiving(*tls, Receiver(delay_s=60.0)) as slow, receiving(*tls) as quick:
         signs_up(engine.log, "SUP", slow.url(), "b2" * 16)
         signs_up(engine.log, "ACME", quick.url())
@@ -166,7 +144,7 @@ def test_parties_do_not_wait_for_each_other(tls: Tls) -> None:
 
 def test_gone_suspends_until_registered_again(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     with receiving(*tls, Receiver(answers=lambda _: (410, {}))) as receiver:
         made = signs_up(engine.log, "ACME", receiver.url())
         sender = sender_of(engine, tls[1])
@@ -174,7 +152,7 @@ def test_gone_suspends_until_registered_again(tls: Tls) -> None:
         async def live() -> None:
             await turns(sender, lambda: b"ACME" in receipts(engine))
             count = len(receiver.requests)
-            run(engine, slice(4, 6))
+            run_story(engine, slice(4, 6))
             await turns(sender, lambda: True)
             assert len(receiver.requests) == count
             await sender.close()
@@ -196,7 +174,7 @@ def test_gone_suspends_until_registered_again(tls: Tls) -> None:
 
 def test_a_message_that_is_refused_holds_up_no_other(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 8))
+    run_story(engine, slice(0, 8))
     bad = min(on_topic(engine, "ACME"))
 
     def answers(came: Request) -> tuple[int, Mapping[str, str]]:
@@ -210,7 +188,7 @@ def test_a_message_that_is_refused_holds_up_no_other(tls: Tls) -> None:
 
 def test_a_redirect_is_not_followed(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     with receiving(*tls) as elsewhere:
         leads = {"location": elsewhere.url()}
         with receiving(*tls, Receiver(answers=lambda _: (307, leads))) as receiver:
@@ -223,16 +201,16 @@ def test_a_redirect_is_not_followed(tls: Tls) -> None:
 
 def test_who_leaves_a_line_is_told_and_who_is_removed_is_forgotten(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 8))
+    run_story(engine, slice(0, 8))
     with receiving(*tls) as receiver:
         signs_up(engine.log, "ACME", receiver.url())
         drive(sender_of(engine, tls[1]), lambda: knows_all(engine, receiver))
         # Nobody is subscribed any more.
         engine.publish_network(network())
-        run(engine, slice(8, 9))
+        run_story(engine, slice(8, 9))
         drive(sender_of(engine, tls[1]), lambda: receiver.standing() == {})
         engine.publish_network(network(subscribed=ALL))
-        run(engine, slice(9, 10))
+        run_story(engine, slice(9, 10))
         drive(sender_of(engine, tls[1]), lambda: knows_all(engine, receiver))
         assert receiver.standing()
         with register(engine.log, GROUP) as book:
@@ -248,7 +226,7 @@ def test_who_leaves_a_line_is_told_and_who_is_removed_is_forgotten(tls: Tls) -> 
 
 def test_who_registers_while_the_sender_runs_is_told_and_a_secret_changes_over(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     with receiving(*tls) as receiver:
         sender = sender_of(engine, tls[1])
 
@@ -263,7 +241,7 @@ def test_who_registers_while_the_sender_runs_is_told_and_a_secret_changes_over(t
             with register(engine.log, GROUP) as book:
                 book.write(after)
             await turns(sender, lambda: True)
-            run(engine, slice(4, 8))
+            run_story(engine, slice(4, 8))
             await turns(sender, lambda: bool(receiver.requests))
             # The receiver's library takes either.
             assert receiver.verified(old)
@@ -273,7 +251,7 @@ def test_who_registers_while_the_sender_runs_is_told_and_a_secret_changes_over(t
             with register(engine.log, GROUP) as book:
                 book.write(replace(after, revision=3, both_until=WallClock().now() - 1))
             await turns(sender, lambda: True)
-            run(engine, slice(8, 12))
+            run_story(engine, slice(8, 12))
             await turns(sender, lambda: bool(receiver.requests))
             assert receiver.verified(secret_of(after))
             with pytest.raises(Exception, match="No matching signature"):
@@ -285,7 +263,7 @@ def test_who_registers_while_the_sender_runs_is_told_and_a_secret_changes_over(t
 
 def test_another_worker_takes_over_and_the_first_lets_go(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     chosen = "first"
     with receiving(*tls) as receiver:
         signs_up(engine.log, "ACME", receiver.url())
@@ -297,17 +275,17 @@ def test_another_worker_takes_over_and_the_first_lets_go(tls: Tls) -> None:
             await turns(first, lambda: knows_all(engine, receiver))
             await turns(second, lambda: True)
             assert [each.status().state for each in (first, second)] == ["running", "idle"]
-            run(engine, slice(4, 8))
+            run_story(engine, slice(4, 8))
             chosen = "second"
             await turns(second, lambda: knows_all(engine, receiver))
             await turns(first, lambda: True)
             assert first.status().state == "idle"
             assert len(receiver.requests) == len(receiver.effective())
-            # A zombie that believes it is chosen can write nothing down, and so sends nothing.
+            # A zombie that believes it is chosen can write nothing down, and so begins nothing.
             chosen = "first"
             await turns(first, lambda: True)
             chosen = "second"
-            run(engine, slice(8, 12))
+            run_story(engine, slice(8, 12))
             count = len(receiver.requests)
             with pytest.raises(LogError):
                 await turns(second, lambda: False)
@@ -320,7 +298,7 @@ def test_another_worker_takes_over_and_the_first_lets_go(tls: Tls) -> None:
 
 def test_another_key_than_that_of_the_register_signs_nothing(tls: Tls) -> None:
     engine = LocalEngine(network(subscribed=ALL))
-    run(engine, slice(0, 4))
+    run_story(engine, slice(0, 4))
     with receiving(*tls) as receiver:
         made = signs_up(engine.log, "ACME", receiver.url())
         with register(engine.log, GROUP) as book:
