@@ -71,9 +71,10 @@ class Alone(Rebalance):
         return self._consumer.group_metadata()
 
     def assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """They stay paused, so that where they begin is of no importance."""
+        """They stay paused. They begin at the end all the same: a client asks for records before
+        it hears of the pause, and those at the beginning may be gone."""
         self._mine.update(partitions)
-        return dict.fromkeys(partitions, 0)
+        return {where: end.high for where, end in self._log.end_offsets(partitions).items()}
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
         """Somebody else may have them now."""
