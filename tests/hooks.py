@@ -131,6 +131,14 @@ async def turns(sender: Sender, claim: Callable[[], bool]) -> None:
         await sender.turn()
 
 
+async def until(claim: Callable[[], bool]) -> None:
+    """Lets everything go on but the sender's own turns, until the claim holds."""
+    deadline = time.monotonic() + WITHIN_S
+    while not claim():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.001)
+
+
 def drive(sender: Sender, claim: Callable[[], bool]) -> None:
     """One life of the sender: turns until the claim holds, and ends in order."""
 

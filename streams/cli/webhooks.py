@@ -39,6 +39,7 @@ from streams.webhooks.keys import KeyRefused, WebhookKey, load_key, make_key
 from streams.webhooks.receipts import DELIVERING, RECEIPTS, Standing, read_receipt
 from streams.webhooks.registration import (
     Register,
+    RegisterFull,
     Registration,
     register,
     registrations,
@@ -225,6 +226,10 @@ def test(session: Session, party: str, as_json: bool) -> None:
     """
     with session.log() as log:
         registration = _found(registrations(log), party)
+    try:
+        check_url(registration.url)
+    except AddressRefused as error:
+        raise Refused(f"{party}: {error}", Exit.FINDINGS) from error
     key = _key(session)
     _check_mark(registration, key)
     try:
@@ -325,8 +330,11 @@ def _standings(log: Log) -> dict[str, Standing]:
 
 @contextmanager
 def _register(session: Session) -> Iterator[Register]:
-    with session.log() as log, register(log, engine_group(session.settings)) as book:
-        yield book
+    try:
+        with session.log() as log, register(log, engine_group(session.settings)) as book:
+            yield book
+    except RegisterFull as error:
+        raise Refused(f"{error}; remove one that is not needed", Exit.FINDINGS) from error
 
 
 def _key(session: Session) -> WebhookKey:

@@ -14,6 +14,7 @@ from streams.engine.log import Entry, Log, LogError, Partition, foreign_record
 from streams.engine.recorded import read_committed
 from streams.engine.relay import ID_KEY, RELAY_STATE, partner_line
 from streams.stages.partners import PARTNER_STATUS
+from streams.webhooks.addresses import AddressRefused, check_url
 from streams.webhooks.keys import KeyRefused, WebhookKey
 from streams.webhooks.lane import Lane, Owed, Pauses, digest, message_id
 from streams.webhooks.receipts import (
@@ -42,20 +43,27 @@ class Books:
     """What parties with a webhook are owed, from the moment the books are opened.
 
     Until it has read `partner-status` to where that ended at first, nothing is owed. `load_key` is
-    called if there is a party at all.
+    called if there is a party at all. `now` is the wall clock, for what is told of an address.
     """
 
     def __init__(
-        self, log: Log, group: str, load_key: Callable[[], WebhookKey], pauses: Pauses
+        self,
+        log: Log,
+        group: str,
+        load_key: Callable[[], WebhookKey],
+        pauses: Pauses,
+        now: Callable[[], UtcMillis],
     ) -> None:
         self._log = log
         self._pauses = pauses
+        self._now = now
         self.lanes: dict[str, Lane] = {}
         self.key: WebhookKey | None = None
         self.is_level = False
         self._id_key = b""
         self._life = ""
         self._seen: dict[str, set[bytes]] = {}
+        self._removals: dict[tuple[str, bytes], str] = {}
         self._standings: dict[str, Standing] = {}
         self._pending: list[tuple[bytes, bytes | None]] = []
         self._producer = log.transactional_producer(f"{group}-webhooks")
@@ -81,6 +89,8 @@ class Books:
             self.lanes[registration.party] = Lane(registration, {}, self._pauses)
             self._seen[registration.party] = set()
         self._read_receipts()
+        for lane in self.lanes.values():
+            self._check_address(lane)
         self._ends: Mapping[Partition, int] = {}
         if found and self._id_key:
             count = self._log.partition_counts([PARTNER_STATUS])[PARTNER_STATUS]
@@ -97,6 +107,14 @@ class Books:
                 "webhook and add it anew.",
             )
 
+    def _check_address(self, lane: Lane) -> None:
+        """Sends nothing where the command would not have registered it, whoever wrote it."""
+        try:
+            check_url(lane.registration.url)
+        except AddressRefused as error:
+            lane.is_suspended = True
+            self.stands(lane, SUSPENDED, str(error))
+
     def _read_receipts(self) -> None:
         self._life = str(self._log.end_offsets([RECEIPTS])[RECEIPTS].high)
         stale: dict[bytes, None] = {}
@@ -110,8 +128,11 @@ class Books:
             stale.pop(key, None)
             if lane is not None:
                 lane.told.pop(line, None)
+                self._removals.pop((party, line), None)
             if lane is not None and is_ours and isinstance(said, Told):
                 lane.told[line] = said.digest
+                if said.removal:
+                    self._removals[party, line] = said.removal
             elif is_ours and isinstance(said, Standing):
                 self._standings[party] = said
             elif said is not None:
@@ -155,6 +176,7 @@ class Books:
         if found != lane.registration:
             self._check_key(found)
             lane.renew(found)
+            self._check_address(lane)
         return True
 
     def _take_status(self, where: Partition, record: Entry, now_s: float) -> None:
@@ -173,13 +195,16 @@ class Books:
         lane.want(Owed(line, line_id, identity, record.value(), now_s))
 
     def _level(self, now_s: float) -> None:
-        """What a party was told of and nothing is said of any more: it is to learn that."""
+        """What a party was told of and nothing is said of any more: it is to learn that, under the
+        id under which it may have been told so already."""
         for party, lane in self.lanes.items() if self._id_key else ():
             for line in [each for each in lane.told if each not in self._seen[party]]:
                 place = f"gone:{self._life}"
-                identity = message_id(lane.registration.registration, line, place)
+                made = message_id(lane.registration.registration, line, place)
+                identity = self._removals.get((party, line), made)
                 lane.want(Owed(line, "", identity, None, now_s))
         self._seen = {}
+        self._removals = {}
         self.is_level = True
 
     def due(self, now_s: float) -> list[tuple[Lane, Owed]]:
@@ -188,22 +213,24 @@ class Books:
             return []
         granted = [(lane, owed) for lane in self.lanes.values() for owed in lane.grant(now_s)]
         for lane, owed in granted:
-            self._note(lane, owed.line, lane.told[owed.line])
+            removal = owed.message_id if owed.value is None else ""
+            self._note(lane, owed.line, lane.told[owed.line], removal)
         return granted
 
-    def delivered(self, lane: Lane, owed: Owed) -> None:
+    def delivered(self, lane: Lane, owed: Owed, now_s: float) -> None:
         """The party has it; `write` says so."""
-        lane.delivered(owed)
+        lane.delivered(owed, now_s)
         self._note(lane, owed.line, None if owed.value is None else digest(owed.value))
 
-    def _note(self, lane: Lane, line: bytes, told: bytes | None) -> None:
+    def _note(self, lane: Lane, line: bytes, told: bytes | None, removal: str = "") -> None:
         key, value = told_record(
-            lane.registration.party, line, lane.registration.registration, told or b""
+            lane.registration.party, line, lane.registration.registration, told or b"", removal
         )
         self._pending.append((key, None if told is None else value))
 
-    def stands(self, lane: Lane, state: str, says: str, at: UtcMillis) -> None:
+    def stands(self, lane: Lane, state: str, says: str) -> None:
         """How the address answers now; noted where that is news."""
+        at = self._now()
         registration = lane.registration
         before = self._standings.get(registration.party)
         is_new = before is None or before.revision != registration.revision

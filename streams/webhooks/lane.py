@@ -5,14 +5,18 @@ each line at most one message is on its way, so they arrive in order; of several
 Before a message is sent it is noted that its line is *in doubt*: until there is an answer nobody
 knows what the party has, so the line is owed whatever it says by then.
 
+An answer that refuses a message for good is an answer: the party is there, and only that message is
+let be. So many refused messages delay the others a little, and never for long.
+
 Memory: a digest for each line that the party knows, and the record of each that it is owed.
 """
 
 from __future__ import annotations
 
-import heapq
+from collections import OrderedDict
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import chain, islice
 from typing import NamedTuple
 
 from streams.backoff import backoff_seconds
@@ -29,7 +33,7 @@ DIGEST_BYTES = 8
 
 
 class Pauses(NamedTuple):
-    """The waits after failures, in seconds; `chance` in [0, 1) is where jitter comes from."""
+    """The waits after failures, in seconds, of which the least is also that after a refusal."""
 
     least_s: float
     most_s: float
@@ -50,7 +54,12 @@ class Owed(NamedTuple):
 
 
 class Lane:
-    """The books of one party. Times are seconds of one monotonic clock. Not safe for threads."""
+    """The books of one party. Times are seconds of one monotonic clock; `chance` in [0, 1) is where
+    jitter comes from. Not safe for threads.
+
+    A line that is owed is in exactly one place: granted, ready, to be tried again after those that
+    are ready, since its last message was refused, or let be until later.
+    """
 
     def __init__(self, registration: Registration, told: dict[bytes, bytes], pauses: Pauses):
         self.registration = registration
@@ -59,8 +68,10 @@ class Lane:
         self.failures = 0
         self._pauses = pauses
         self._owed: dict[bytes, Owed] = {}
-        self._ready: dict[bytes, None] = {}
-        self._later: list[tuple[float, bytes]] = []
+        self._ready: OrderedDict[bytes, None] = OrderedDict()
+        self._again: OrderedDict[bytes, None] = OrderedDict()
+        self._later: dict[bytes, float] = {}
+        self._refused: set[bytes] = set()
         self._granted: set[bytes] = set()
         self._paused_until_s = 0.0
 
@@ -71,27 +82,35 @@ class Lane:
         if told == (None if owed.value is None else digest(owed.value)):
             # What the party has is how it stands; what was owed between is not told any more.
             self._owed.pop(owed.line, None)
-            self._ready.pop(owed.line, None)
+            self._queue(owed.line).pop(owed.line, None)
             return
         if before is not None:
             owed = owed._replace(since_s=before.since_s)
         self._owed[owed.line] = owed
         if owed.line not in self._granted:
-            self._ready.setdefault(owed.line)
+            # Another message than the one that was refused: it waits for no hour.
+            self._later.pop(owed.line, None)
+            self._queue(owed.line).setdefault(owed.line)
+
+    def _queue(self, line: bytes) -> OrderedDict[bytes, None]:
+        return self._again if line in self._refused else self._ready
 
     def grant(self, now_s: float) -> list[Owed]:
-        """Messages to send now, in the order in which they came to be owed. Their lines are in
-        doubt from here on; whoever sends them writes that down first."""
-        while self._later and self._later[0][0] <= now_s:
-            line = heapq.heappop(self._later)[1]
-            if line in self._owed and line not in self._granted:
-                self._ready.setdefault(line)
-        if self.is_suspended or now_s < self._paused_until_s:
+        """Messages to send now, in the order in which they came to be owed, those of lines that
+        were refused last. Their lines are in doubt from here on; whoever sends them writes that
+        down first."""
+        while self._later:
+            line, due_s = next(iter(self._later.items()))
+            if due_s > now_s:
+                break
+            del self._later[line]
+            self._again.setdefault(line)
+        if self.is_paused(now_s):
             return []
         free = (1 if self.failures else GRANTED_MAX) - len(self._granted)
-        lines = [line for line, _ in zip(self._ready, range(max(0, free)), strict=False)]
+        lines = list(islice(chain(self._ready, self._again), max(0, free)))
         for line in lines:
-            del self._ready[line]
+            del self._queue(line)[line]
             self._granted.add(line)
             self.told[line] = IN_DOUBT
         return [self._owed[line] for line in lines]
@@ -100,11 +119,11 @@ class Lane:
         """Whether what was granted is not to be sent any more for now."""
         return self.is_suspended or now_s < self._paused_until_s
 
-    def delivered(self, sent: Owed) -> None:
-        """The party has it."""
-        self.failures = 0
-        self._paused_until_s = 0.0
+    def delivered(self, sent: Owed, now_s: float) -> None:
+        """The party has it. A pause that runs goes on: another message was answered otherwise."""
+        self._answered(now_s)
         self._granted.discard(sent.line)
+        self._refused.discard(sent.line)
         if sent.value is None:
             self.told.pop(sent.line, None)
         else:
@@ -116,23 +135,35 @@ class Lane:
     def put_back(self, sent: Owed) -> None:
         """It was not sent, or nobody knows: it is owed as before."""
         self._granted.discard(sent.line)
-        self._ready = {sent.line: None, **self._ready}
+        queue = self._queue(sent.line)
+        queue[sent.line] = None
+        queue.move_to_end(sent.line, last=False)
 
     def failed(self, sent: Owed, now_s: float, chance: float, asked_s: float | None) -> None:
         """It may work later: the party is let be for a while, at least as long as it asks."""
         self.put_back(sent)
-        self._pause(now_s, chance, asked_s or 0.0)
-
-    def refused(self, sent: Owed, now_s: float, chance: float) -> None:
-        """The party will not have this message: it is let be for long, the others go on."""
-        self._granted.discard(sent.line)
-        heapq.heappush(self._later, (now_s + REFUSED_PAUSE_S, sent.line))
-        self._pause(now_s, chance, 0.0)
-
-    def _pause(self, now_s: float, chance: float, asked_s: float) -> None:
         self.failures += 1
         wait_s = backoff_seconds(self.failures, self._pauses.least_s, self._pauses.most_s, chance)
-        self._paused_until_s = max(self._paused_until_s, now_s + max(wait_s, asked_s))
+        self._pause(now_s + max(wait_s, asked_s or 0.0))
+
+    def refused(self, sent: Owed, now_s: float) -> None:
+        """The party will not have this message: it is let be for long, the others go on after the
+        least pause, so that an address that takes nothing is not asked without end."""
+        self._answered(now_s)
+        self._granted.discard(sent.line)
+        self._refused.add(sent.line)
+        if self._owed[sent.line].message_id == sent.message_id:
+            self._later[sent.line] = now_s + REFUSED_PAUSE_S
+        else:
+            self._again.setdefault(sent.line)
+        self._pause(now_s + self._pauses.least_s)
+
+    def _answered(self, now_s: float) -> None:
+        if not self.is_paused(now_s):
+            self.failures = 0
+
+    def _pause(self, until_s: float) -> None:
+        self._paused_until_s = max(self._paused_until_s, until_s)
 
     def renew(self, registration: Registration) -> None:
         """It was registered anew: whatever held it up counts no more."""
@@ -141,6 +172,8 @@ class Lane:
         self.failures = 0
         self._paused_until_s = 0.0
         self._later.clear()
+        self._again.clear()
+        self._refused.clear()
         for line in self._owed:
             if line not in self._granted:
                 self._ready.setdefault(line)

@@ -18,11 +18,17 @@ FORMAT = 1
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
-    """What the party has of a line; an empty digest where nobody knows."""
+    """What the party has of a line; an empty digest where nobody knows.
+
+    `removal` is the id of the message in doubt where that says that the line is gone: the record
+    that it tells may be compacted away before it is tried again. Releases before it had none, and
+    pass over it.
+    """
 
     format: int
     registration: str
     digest: bytes
+    removal: str = ""
 
 
 class Standing(msgspec.Struct, frozen=True, array_like=True):
@@ -45,9 +51,11 @@ _standing = msgspec.msgpack.Decoder(Standing)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def told_record(party: str, line: bytes, registration: str, digest: bytes) -> tuple[bytes, bytes]:
+def told_record(
+    party: str, line: bytes, registration: str, digest: bytes, removal: str = ""
+) -> tuple[bytes, bytes]:
     """Key and value of what the party has."""
-    told = Told(FORMAT, registration, digest)
+    told = Told(FORMAT, registration, digest, removal)
     return partner_key(party, line.decode()).encode(), _encoder.encode(told)
 
 

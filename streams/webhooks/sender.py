@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar, assert_never
@@ -139,17 +140,29 @@ class Sender:
 
     async def close(self) -> None:
         """Lets go of everything; what was written down stays."""
-        await self._drop()
+        await self._let_go()
         self._io.shutdown()
         self._state = "stopped"
         self._count()
 
-    async def _drop(self) -> None:
+    async def _let_go(self) -> None:
+        """Drops everything in order: what was answered by now is written down, if it still can be,
+        so that nobody sends it again."""
+        await self._cut_off()
+        if self._books is not None:
+            with suppress(LogError):
+                await self._blocking(self._books.write)
+        await self._drop()
+
+    async def _cut_off(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
+
+    async def _drop(self) -> None:
+        await self._cut_off()
         self._slots.clear()
         if self._poster is not None:
             poster, self._poster = self._poster, None
@@ -172,14 +185,19 @@ class Sender:
         """Reads what came, writes down what became of what was sent, and sends what is due. Raises
         LogError, KeyRefused, or OSError for certificates that cannot be read."""
         if not self._ports.is_chosen():
-            await self._drop()
+            await self._let_go()
             self._state = "idle"
             self._count()
             await asyncio.sleep(self._settings.poll_s)
             return
         if self._books is None:
             open_books = partial(
-                Books, self._log, self._settings.group, self._ports.load_key, self._settings.pauses
+                Books,
+                self._log,
+                self._settings.group,
+                self._ports.load_key,
+                self._settings.pauses,
+                self._ports.now,
             )
             self._books = await self._blocking(open_books)
             self._poster = self._ports.make_poster()
@@ -187,8 +205,7 @@ class Sender:
         read = await self._blocking(partial(books.read, self._settings.poll_s))
         self._check_tasks()
         if not books.take(read, time.monotonic()):
-            await self._blocking(books.write)
-            await self._drop()
+            await self._let_go()
             return
         due = books.due(time.monotonic())
         # Before it is written down: a successor can begin after that only, with a later time.
@@ -239,16 +256,17 @@ class Sender:
 
     def _judge(self, books: Books, lane: Lane, owed: Owed, attempt: Attempt) -> None:
         now_s = time.monotonic()
-        chance = random.random()  # noqa: S311 - spreads load, hides nothing
+        was_suspended = lane.is_suspended
         match attempt.outcome:
             case Outcome.DELIVERED:
-                books.delivered(lane, owed)
+                books.delivered(lane, owed, now_s)
                 state = DELIVERING
             case Outcome.FAILED:
+                chance = random.random()  # noqa: S311 - spreads load, hides nothing
                 lane.failed(owed, now_s, chance, attempt.asked_s)
                 state = FAILING
             case Outcome.REFUSED:
-                lane.refused(owed, now_s, chance)
+                lane.refused(owed, now_s)
                 state = FAILING
             case Outcome.GONE:
                 lane.put_back(owed)
@@ -256,7 +274,9 @@ class Sender:
                 state = SUSPENDED
             case _:
                 assert_never(attempt.outcome)
-        books.stands(lane, state, attempt.says, self._ports.now())
+        if not was_suspended:
+            # What its neighbours on the way are answered lifts no suspension.
+            books.stands(lane, state, attempt.says)
 
     def status(self) -> SenderStatus:
         """How it stood within the last second or so; safe to call from any thread."""

@@ -247,6 +247,7 @@ def webhooks_seeds() -> tuple[bytes, ...]:
     )  # fmt: skip
     receipts = (
         told_record("NORD", b"2" * 32, registered.registration, b"digest"),
+        told_record("NORD", b"2" * 32, registered.registration, b"", "msg_" + "3" * 32),
         standing_record("NORD", Standing(1, registered.registration, 1, DELIVERING, "", START)),
     )
     return (

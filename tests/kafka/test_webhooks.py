@@ -6,9 +6,14 @@ That killed workers lose nothing for it is tried with the relay, in test_relay.
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from schemas import limits
 from streams.exits import Exit
+from tests.hooks import signs_up
 from tests.kafka.hook_party import Party
 from tests.receivers import receiving
 from tests.scenario import network
@@ -16,9 +21,10 @@ from tests.worlds import KafkaWorld
 
 
 def test_a_party_is_registered_tried_and_removed(
-    bootstrap: str, unique_name: str, tmp_path: Path
+    bootstrap: str, unique_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    KafkaWorld(bootstrap, unique_name).publish(network(subscribed=("ACME", "SUP")))
+    world = KafkaWorld(bootstrap, unique_name)
+    world.publish(network(subscribed=("ACME", "SUP")))
     party = Party(bootstrap, unique_name, tmp_path)
     with receiving(*party.tls, party.receiver) as receiver:
         url = receiver.url()
@@ -41,6 +47,19 @@ def test_a_party_is_registered_tried_and_removed(
         receiver.answers = lambda _: (404, {})
         failed = party.command("test", "ACME")
         assert (failed.exit_code, json.loads(failed.stdout)["status"]) == (Exit.FINDINGS, 404)
+
+        with monkeypatch.context() as full:
+            full.setattr(limits, "WEBHOOKS_MAX", 1)
+            refused = party.command("add", "SUP", url)
+            assert (refused.exit_code, refused.output.count("\n")) == (Exit.FINDINGS, 1)
+            assert "1 parties have a webhook" in refused.output
+        with closing(world.log()) as log:
+            # Somebody else writes to the topic.
+            signs_up(log, "SUP", url.replace("https", "http"))
+        assert party.said("list")[1]["party"] == "SUP"
+        refused = party.command("test", "SUP")
+        assert (refused.exit_code, "expected https" in refused.output) == (Exit.FINDINGS, True)
+        assert party.said("remove", "SUP")["removed"] is True
 
         rotated = party.said("rotate", "ACME", "--hours", "0")
         assert (rotated["both_until"], rotated["secret"] != made["secret"]) == (None, True)

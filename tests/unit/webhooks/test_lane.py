@@ -9,6 +9,7 @@ from schemas.units import instant
 from streams.webhooks.lane import (
     GRANTED_MAX,
     IN_DOUBT,
+    IN_FLIGHT_MAX,
     REFUSED_PAUSE_S,
     Lane,
     Owed,
@@ -87,12 +88,12 @@ def test_a_receiver_that_drops_known_ids_ends_where_the_line_stands(
             if what.startswith("taken"):
                 reads(each)
             if what == "taken":
-                books.delivered(each)
+                books.delivered(each, now_s)
                 written.pop(each.line)
                 if each.line in books.told:
                     written[each.line] = books.told[each.line]
             elif what == "refused":
-                books.refused(each, now_s, 0.5)
+                books.refused(each, now_s)
             else:
                 books.failed(each, now_s, 0.5, None)
 
@@ -137,11 +138,11 @@ def test_what_changes_while_it_is_on_its_way_follows() -> None:
     (first,) = books.grant(0.0)
     books.want(owed(1, b"b", 2))
     assert books.grant(0.0) == []
-    books.delivered(first)
+    books.delivered(first, 0.0)
     (second,) = books.grant(0.0)
     assert second.value == b"b"
     books.want(owed(1, b"a", 3))
-    books.delivered(second)
+    books.delivered(second, 0.0)
     (third,) = books.grant(0.0)
     assert third.value == b"a"
     assert third.message_id not in {first.message_id, second.message_id}
@@ -170,7 +171,7 @@ def test_a_party_that_fails_is_let_be_for_longer_and_longer_and_then_tried_with_
         books.failed(tried, 63.0, 0.0, None)
     assert books.grant(63.0 + 299.0) == []
     (tried,) = books.grant(63.0 + 300.0)
-    books.delivered(tried)
+    books.delivered(tried, 63.0 + 300.0)
     assert len(books.grant(63.0 + 300.0)) == GRANTED_MAX
 
 
@@ -178,11 +179,103 @@ def test_a_refused_message_waits_long_unless_registered_anew() -> None:
     books = lane()
     books.want(owed(1, b"a", 1))
     (tried,) = books.grant(0.0)
-    books.refused(tried, 0.0, 0.0)
+    books.refused(tried, 0.0)
     assert books.grant(REFUSED_PAUSE_S - 1) == []
     assert books.owed_count == 1
     assert len(books.grant(REFUSED_PAUSE_S)) == 1
-    books.refused(tried, 0.0, 0.0)
+    books.refused(tried, 0.0)
     books.is_suspended = True
     books.renew(REGISTRATION)
     assert len(books.grant(1.0)) == 1
+
+
+def answers_and_refuses(books: Lane, bad: set[bytes], now_s: float) -> list[bytes]:
+    """One go of a sender: of what is granted few are on their way, and the rest waits for them."""
+    granted = books.grant(now_s)
+    for each in granted[:IN_FLIGHT_MAX]:
+        if each.line in bad:
+            books.refused(each, now_s)
+        else:
+            books.delivered(each, now_s)
+    for each in reversed(granted[IN_FLIGHT_MAX:]):
+        books.put_back(each)
+    return [each.line for each in granted[:IN_FLIGHT_MAX]]
+
+
+def test_a_pause_outlives_what_others_on_their_way_are_answered() -> None:
+    books = lane()
+    for number in range(GRANTED_MAX + 1):
+        books.want(owed(number, b"a", number))
+    first, second, third, *rest = books.grant(0.0)
+    books.failed(first, 0.0, 0.0, 3_600.0)
+    books.delivered(second, 0.1)
+    books.refused(third, 0.2)
+    for each in rest:
+        books.put_back(each)
+    assert books.is_paused(3_599.9)
+    # And it begins again with one message.
+    (tried,) = books.grant(3_600.0)
+    books.delivered(tried, 3_600.0)
+    assert len(books.grant(3_600.0)) > 1
+
+
+def test_a_thousand_refused_messages_delay_another_by_minutes_and_never_again() -> None:
+    books = lane()
+    bad = {b"%032d" % number for number in range(1_000)}
+    for number in range(1_000):
+        books.want(owed(number, b"a", number))
+    good = owed(1_000, b"a", 1_000)
+    books.want(good)
+    now_s, sent = 0.0, [b""]
+    while good.line not in sent:
+        sent = answers_and_refuses(books, bad, now_s)
+        now_s += PAUSES.least_s
+    assert now_s <= 300.0
+    # When the refused ones are to be tried again, whatever was never refused comes before them.
+    now_s += REFUSED_PAUSE_S
+    assert set(answers_and_refuses(books, bad, now_s)) < bad
+    now_s += PAUSES.least_s
+    later = owed(1_001, b"a", 1_001)
+    books.want(later)
+    assert answers_and_refuses(books, bad, now_s)[0] == later.line
+
+
+def test_an_address_that_refuses_is_there_and_is_not_asked_without_end() -> None:
+    books = lane()
+    for number in range(3):
+        books.want(owed(number, b"a", number))
+    first, *rest = books.grant(0.0)
+    books.failed(first, 0.0, 0.0, None)
+    for each in reversed(rest):
+        books.put_back(each)
+    (tried,) = books.grant(1.0)
+    books.refused(tried, 1.0)
+    assert books.grant(1.0 + PAUSES.least_s - 0.01) == []
+    assert len(books.grant(1.0 + PAUSES.least_s)) == 2
+
+
+def test_a_line_that_changes_after_it_was_refused_is_told_at_once_and_then_hourly() -> None:
+    books = lane()
+    now_s, tried = 0.0, []
+    for place in range(10):
+        books.want(owed(1, b"%d" % place, place))
+        (message,) = books.grant(now_s)
+        if place == 5:
+            # It changes while it is on its way: only what was sent is refused.
+            books.want(owed(1, b"other", 100))
+            books.refused(message, now_s)
+            now_s += PAUSES.least_s
+            (message,) = books.grant(now_s)
+            assert message.value == b"other"
+        books.refused(message, now_s)
+        now_s += 60.0
+    for _ in range(20):
+        now_s += REFUSED_PAUSE_S / 10
+        for each in books.grant(now_s):
+            tried.append(now_s)
+            books.refused(each, now_s)
+    assert len(tried) == 2
+    # Of a line one message is on its way, also when the hour of the one before it comes.
+    books.want(owed(1, b"last", 200))
+    assert len(books.grant(now_s + REFUSED_PAUSE_S / 2)) == 1
+    assert books.grant(now_s + 2 * REFUSED_PAUSE_S) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,6 @@ from streams.webhooks.lane import GRANTED_MAX, IN_FLIGHT_MAX
 from streams.webhooks.posting import Outcome
 from streams.webhooks.sender import GRANT_GOOD_MS
 from tests.hooks import (
-    WITHIN_S,
     Heard,
     knows_all,
     on_topic,
@@ -25,6 +22,7 @@ from tests.hooks import (
     sender_of,
     signs_up,
     turns,
+    until,
 )
 from tests.receivers import Receiver, Request, receiving
 from tests.scenario import network
@@ -46,13 +44,6 @@ class Frozen:
     def _holds(self, came: Request) -> bool:
         first = self.receiver.requests[:IN_FLIGHT_MAX]
         return not self.goes_on and any(came is each for each in first)
-
-
-async def until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not claim():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.001)
 
 
 def test_what_one_that_was_replaced_still_sends_is_older_than_what_its_successor_said(

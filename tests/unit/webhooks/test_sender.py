@@ -30,12 +30,18 @@ from tests.hooks import (
     sender_of,
     signs_up,
     turns,
+    until,
 )
 from tests.receivers import Receiver, Request, receiving
 from tests.scenario import network
 
 ALL = ("ACME", "CARGO", "SUP")
 Tls = tuple[Path, Path]
+
+
+def digests(engine: LocalEngine) -> list[bytes]:
+    """What is written down that parties have, of each line: nothing where it is in doubt."""
+    return [each.digest for each in receipts(engine).values() if isinstance(each, Told)]
 
 
 def test_an_address_learns_what_the_topic_says_each_message_signed(tls: Tls) -> None:
@@ -115,9 +121,7 @@ def test_what_was_in_doubt_when_the_sender_ended_is_told_again(tls: Tls) -> None
         signs_up(engine.log, "ACME", receiver.url())
         # It ends while the first messages wait for their answers.
         drive(sender_of(engine, tls[1]), lambda: bool(receiver.requests))
-        told = [each for each in receipts(engine).values() if isinstance(each, Told)]
-        assert told
-        assert {each.digest for each in told} == {b""}
+        assert set(digests(engine)) == {b""}
         first = {each.id for each in receiver.requests}
         receiver.delay_s = 0.0
         drive(
@@ -170,6 +174,66 @@ def test_gone_suspends_until_registered_again(tls: Tls) -> None:
         with register(engine.log, GROUP) as book:
             book.write(replace(made, revision=2))
         drive(sender_of(engine, tls[1]), lambda: knows_all(engine, receiver))
+
+
+def test_gone_stays_gone_whatever_its_neighbours_on_the_way_are_answered(tls: Tls) -> None:
+    engine = LocalEngine(network(subscribed=ALL))
+    run_story(engine, slice(0, 8))
+    held = True
+
+    def answers(came: Request) -> tuple[int, Mapping[str, str]]:
+        return (410 if came is receiver.requests[0] else 200), {}
+
+    receiver = Receiver(answers=answers, is_held=lambda came: held and answers(came)[0] == 200)
+    with receiving(*tls, receiver):
+        signs_up(engine.log, "ACME", receiver.url())
+        heard = Heard()
+        sender = sender_of(engine, tls[1], heard)
+
+        async def live() -> None:
+            nonlocal held
+            await turns(sender, lambda: b"ACME" in receipts(engine))
+            held = False
+            await turns(sender, lambda: len(heard.attempts) == len(receiver.requests))
+            await sender.close()
+
+        asyncio.run(live())
+        outcomes = [each.outcome for each in heard.attempts]
+        assert (outcomes[0], set(outcomes[1:])) == (Outcome.GONE, {Outcome.DELIVERED})
+        assert sum(each != b"" for each in digests(engine)) == len(outcomes) - 1
+        said = receipts(engine)[b"ACME"]
+        assert isinstance(said, Standing)
+        assert said.state == SUSPENDED
+        drive(sender_of(engine, tls[1]), lambda: True)
+        assert len(receiver.requests) == len(outcomes)
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_whoever_ends_in_order_writes_down_the_answers_that_are_there(
+    tls: Tls, is_stopped: bool
+) -> None:
+    engine = LocalEngine(network(subscribed=ALL))
+    run_story(engine, slice(0, 8))
+    is_chosen = True
+    with receiving(*tls) as receiver:
+        signs_up(engine.log, "ACME", receiver.url())
+        heard = Heard()
+        sender = sender_of(engine, tls[1], heard, is_chosen=lambda: is_chosen)
+
+        async def live() -> None:
+            nonlocal is_chosen
+            await sender.turn()
+            await until(lambda: len(heard.attempts) == len(on_topic(engine, "ACME")))
+            assert set(digests(engine)) == {b""}
+            if not is_stopped:
+                is_chosen = False
+                await sender.turn()
+                assert b"" not in digests(engine)
+            await sender.close()
+
+        asyncio.run(live())
+        drive(sender_of(engine, tls[1]), lambda: True)
+        assert len(receiver.requests) == len(receiver.effective())
 
 
 def test_a_message_that_is_refused_holds_up_no_other(tls: Tls) -> None:
