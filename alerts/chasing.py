@@ -1,9 +1,9 @@
 """When the supplier of a line is asked for something, before anybody is alarmed.
 
-It is asked to confirm a line that was placed some hours ago, and to ship a line, or to give a new
-date, some hours before it must leave to keep the promise: at the times that the policy says, and at
-no other. It stops when the supplier has told something since, when the line is over, and while
-nobody can tell. Only a subscribed supplier is asked, in its own record of the line
+It is asked to confirm a line that was placed, or given to it, some hours ago, and to ship a line,
+or to give a new date, some hours before it must leave to keep the promise: at the times that the
+policy says, and at no other. It stops when the supplier has told something since, when the line is
+over, and while nobody can tell. Only a subscribed supplier is asked, in its own record of the line
 (`alerts.partners`), and only for a promise that is its own.
 
 The times follow from the line and the policy alone, so nothing is kept of them: which time it is
@@ -123,7 +123,7 @@ def _wanted(
 ) -> _Wanted | ChaseReason:
     """What the supplier is to tell, going by what has been told; else why it is to tell nothing."""
     line = view.line
-    if line.rejected is not None or line.closed is not None or line.is_cancelled:
+    if line.is_over:
         return ChaseReason.ENDED
     if line.supplier is None:
         return ChaseReason.NO_SUPPLIER
@@ -136,15 +136,16 @@ def _wanted(
 
 def _confirmation(view: LineView, after_ms: int, limit_ms: int) -> _Wanted | ChaseReason:
     line = view.line
-    if line.placed is None or view.has_shipped:
+    asked_at = line.asked_at
+    if asked_at is None or view.has_shipped:
         return ChaseReason.NOTHING_OPEN
-    begins_at, news = line.placed.at + after_ms, line.confirmed_news
+    begins_at, news = asked_at + after_ms, line.confirmed_news
     if news is not None:
         if news.told_at >= begins_at:
             return ChaseReason.TOLD_SINCE
         if line.confirmed >= line.wanted:
             return ChaseReason.NOTHING_OPEN
-    return _Wanted(begins_at, line.placed.at + limit_ms)
+    return _Wanted(begins_at, asked_at + limit_ms)
 
 
 def _promise(view: LineView, supplier: str, before_ms: int) -> _Wanted | ChaseReason:

@@ -27,7 +27,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from alerts.findings import AWAITING_FEED, HELD_BACK, QUARANTINED_FEED, Blind, Silence
-from alerts.lines import FeedState, Leg, LineSummary
+from alerts.lines import FeedState, Happened, Leg, LineSummary
 from alerts.view import LineView
 from schemas.facts import Family
 from schemas.partner_sources import partner_of
@@ -104,6 +104,18 @@ def tells_for(source: str | None, party: str, network: Network) -> bool:
         return True
     feed = network.feed(source)
     return feed is not None and feed.party == party
+
+
+def refusal_of(line: LineSummary, network: Network) -> Happened | None:
+    """The supplier's word that it will not deliver the line, as long as the buyer has not answered
+    it: by cancelling or closing the line, or by giving it to another (which `fold` knows of). That
+    the supplier closes what it refused is no answer."""
+    if not line.is_rejected or line.is_cancelled:
+        return None
+    closed, supplier = line.closed, line.supplier
+    if closed is not None and not (supplier and tells_for(closed.source, supplier, network)):
+        return None
+    return line.rejected
 
 
 class Seen(Protocol):

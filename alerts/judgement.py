@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from alerts.cause import cause_of
 from alerts.chasing import accounted, is_pursued, pursue
 from alerts.context import Judgement, LineContext
-from alerts.evidence import blind
+from alerts.evidence import blind, refusal_of
 from alerts.findings import (
     DISABLED,
     ENDED,
@@ -33,6 +33,7 @@ from alerts.rules import (
     FEED_BLIND,
     LATE_TO_SHIP,
     LINE_RULES,
+    REFUSAL_RULES,
     UNCONFIRMED,
     FeedView,
     Rule,
@@ -61,7 +62,7 @@ def judge(ctx: LineContext, previous: tuple[RuleVerdict, ...]) -> Judgement:
     scope = ctx.policy.scope(ctx.network, ctx.now, line.buyer, line.ship_to, line.supplier)
     settings = scope.settings
     view = LineView(line, ctx.network, ctx.now, ctx.feeds, ctx.held_families, quantile_of(scope))
-    is_over = line.rejected is not None or line.closed is not None or line.is_cancelled
+    is_over = line.is_over and refusal_of(line, ctx.network) is None
     if is_over:
         verdicts, waits = _ENDED, False
     else:
@@ -112,11 +113,14 @@ def _verdicts(
     """The verdict of each rule, in their order, and whether one waits to be told something."""
     before = {each.rule: each for each in previous} if not complete or view.held_families else {}
     verdicts: list[RuleVerdict] = []
-    waits = False
+    waits, is_refused = False, view.line.is_rejected
     for rule, settings, off in scope.plan:
         name = rule.name
         if off is not None:
             verdicts.append(off)
+            continue
+        if is_refused and rule not in REFUSAL_RULES:
+            verdicts.append(PLAIN_VERDICTS[name, ENDED])
             continue
         if not complete and rule.rests_on_absence:
             if name in before:

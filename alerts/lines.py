@@ -119,6 +119,8 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     of it, which nothing stored by an earlier release says. `odd_units` are facts in a unit that is
     not the line's and not known for its item: their quantities are not counted. `valued` is the
     quantity that stood when the value was told, 0 where none did; None where it is the ordered one.
+    `taken_over` is when it was given to the supplier that has it now, None where no other had it
+    before: promises and a rejection are of that supplier alone.
     """
 
     line_id: str
@@ -162,6 +164,14 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     one_supplier: bool = False
     odd_units: tuple[OddUnit, ...] = ()
     valued: Quantity | None = None
+    taken_over: Happened | None = None
+
+    @property
+    def asked_at(self) -> UtcMillis | None:
+        """Since when its supplier is asked to confirm it: since it was placed, or given to it."""
+        if self.placed is None:
+            return None
+        return self.placed.at if self.taken_over is None else self.taken_over.at
 
     @property
     def valued_quantity(self) -> Quantity:
@@ -181,6 +191,17 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return (
             self.rejected is not None or self.closed is not None or self.is_cancelled
         ) or self.is_delivered
+
+    @property
+    def is_over(self) -> bool:
+        """Ended by word: rejected, cancelled in full or closed."""
+        return self.is_rejected or self.closed is not None or self.is_cancelled
+
+    @property
+    def is_rejected(self) -> bool:
+        """The supplier will not deliver it, or what is left of it. Of what was delivered in full
+        that says nothing."""
+        return self.rejected is not None and not self.is_delivered
 
     @property
     def is_cancelled(self) -> bool:

@@ -76,7 +76,7 @@ def priced(line: LineSummary, network: Network) -> tuple[PriceList, Price] | Non
         return None
     if line.item is None or line.ship_to is None or line.unit is None or line.placed is None:
         return None
-    if line.is_cancelled or line.rejected is not None:
+    if line.is_cancelled or line.is_rejected:
         return None
     asked = _asked(line)
     if asked is None:

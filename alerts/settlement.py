@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from alerts.evidence import Step, blind, supplier_feeds, telling
+from alerts.evidence import Step, blind, refusal_of, supplier_feeds, telling
 from alerts.lines import LineSummary
 from alerts.money import Entry, Invoice, LineMoney
 from alerts.view import LineView
@@ -101,10 +101,10 @@ def due_at(view: LineView, invoice: Invoice) -> UtcMillis | None:
 
 
 def is_settled(line: LineSummary, network: Network) -> bool:
-    """Whether no money is to be waited for, once nothing else is: the line is closed by word, all
-    that is asked was paid, or nobody tells of money."""
-    if line.rejected is not None or line.closed is not None or line.is_cancelled:
-        return True
+    """Whether neither money nor the buyer's word is to be waited for, once nothing else is: the
+    line is closed by word, all that is asked was paid, or nobody tells of money."""
+    if line.is_over:
+        return refusal_of(line, network) is None
     money = line.money
     if money is None:
         return not tells_of_money(line, network)

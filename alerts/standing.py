@@ -44,7 +44,7 @@ class NextStep(msgspec.Struct, frozen=True, gc=False):
 def progress_of(view: LineView) -> Progress:
     """The furthest step that facts tell of."""
     line = view.line
-    if line.rejected is not None:
+    if line.is_rejected:
         return Progress.REJECTED
     if line.is_cancelled:
         return Progress.CANCELLED
@@ -68,7 +68,7 @@ def standing_of(
 ) -> tuple[Standing, UtcMillis | None]:
     """How the line stands, and when that changes by time alone."""
     line, now = view.line, view.now
-    over = line.rejected is not None or line.closed is not None or line.is_cancelled
+    over = line.is_over
     if over and not line.is_delivered:
         return Standing.ENDED, None
     at_risk_until: UtcMillis | None = None
@@ -119,7 +119,8 @@ def next_step_of(view: LineView, confirm_limit_ms: int) -> NextStep | None:
     if line.is_ended:
         return None
     if line.confirmed_news is None and not view.has_shipped:
-        by = None if line.placed is None else line.placed.at + confirm_limit_ms
+        asked_at = line.asked_at
+        by = None if asked_at is None else asked_at + confirm_limit_ms
         return NextStep(Step.CONFIRM, by, telling(view, Step.CONFIRM))
     part = view.waiting
     if part is not None:

@@ -45,8 +45,9 @@ NEVER_ASKED = Chase(hours=0, repeat_hours=24, times_max=3)
 
 
 class Chasing(Entity, frozen=True, kw_only=True):
-    """What suppliers are asked for: to confirm a line, counted from when it was placed; to ship it
-    or give a new date, counted back from when it must leave to keep the promise."""
+    """What suppliers are asked for: to confirm a line, counted from when it was placed or given
+    to them; to ship it or give a new date, counted back from when it must leave to keep the
+    promise."""
 
     confirmation: Chase = Chase()
     promise: Chase = Chase()
@@ -109,8 +110,9 @@ class Materiality(Entity, frozen=True, kw_only=True):
 
 class Retention(Entity, frozen=True, kw_only=True):
     """How long things that are over stay known. `settlement_days` is how long a line whose goods
-    are delivered waits for its invoice and its money. `ownership_days` is how long what a partner
-    says of a line that is not its own waits for word that it is."""
+    are delivered waits for its invoice and its money, and a rejected one for the buyer's answer.
+    `ownership_days` is how long what a partner says of a line that is not its own waits for word
+    that it is."""
 
     lateness_horizon_days: int = 14
     tombstone_days: int = 180

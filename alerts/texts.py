@@ -295,6 +295,7 @@ _CAUSE_SAYS = {
     "feed": "{cause} has gone silent.",
     "quarantined": "Too many records of {source} are refused.",
     "unconfirmed": "{supplier} has not confirmed {order}.",
+    "rejected": "{supplier} will not deliver {order}.",
     "promise_later_than_requested": "{supplier} promised {order} later than requested.",
     "promise_moved": "{supplier} moved the promise for {order}.",
     "late_to_ship": "{order} has not left {supplier} in time.",

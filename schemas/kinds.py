@@ -68,7 +68,8 @@ FACT_KINDS: tuple[FactKind, ...] = (
         "changed",
         Family.ORDERS,
         Subject.LINE,
-        "The buyer changed the quantity, the requested date, the value or the ship-to of a line.",
+        "The buyer changed the quantity, the requested date, the value, the ship-to or the "
+        "supplier of a line.",
         said_by=_BUYER,
     ),
     FactKind(

@@ -32,7 +32,12 @@ from alerts.rules.payments import (
     UNPAID_PAST_TERMS,
 )
 from alerts.rules.prices import PRICE_ACROSS_SITES
-from alerts.rules.promise import PROMISE_LATER_THAN_REQUESTED, PROMISE_MOVED, UNCONFIRMED
+from alerts.rules.promise import (
+    PROMISE_LATER_THAN_REQUESTED,
+    PROMISE_MOVED,
+    REJECTED,
+    UNCONFIRMED,
+)
 from alerts.rules.rule import Parameter, Rule, Settings, Unit
 from alerts.rules.shipping import (
     EXPECTED_AFTER_PROMISE,
@@ -43,11 +48,12 @@ from alerts.rules.shipping import (
 from alerts.rules.stock import BELOW_SAFETY_STOCK, OVERSTOCK, SHORTAGE_PROJECTED
 from alerts.view import LineView
 
-RULES_VERSION = "6"
+RULES_VERSION = "7"
 """Changes when a rule judges differently or one is added, so that every line is judged anew."""
 
 LINE_RULES: tuple[Rule[LineView], ...] = (
     UNCONFIRMED,
+    REJECTED,
     PROMISE_LATER_THAN_REQUESTED,
     PROMISE_MOVED,
     LATE_TO_SHIP,
@@ -69,6 +75,16 @@ LINE_RULES: tuple[Rule[LineView], ...] = (
     REFERENCE_AMBIGUOUS,
     UNIT_UNCLEAR,
 )
+
+REFUSAL_RULES: tuple[Rule[LineView], ...] = (
+    REJECTED,
+    DELIVERED_LATE,
+    DELIVERED_SHORT,
+    DELIVERED_OVER,
+    DELIVERED_DAMAGED,
+)
+"""What is still judged of a line that its supplier will not deliver, or not the rest of it: the
+others wait for something that nobody expects any more."""
 
 PRICE_RULES: tuple[Rule[PriceView], ...] = (PRICE_ACROSS_SITES,)
 """Judged on a line too, over all lines of its customer."""
@@ -100,6 +116,8 @@ __all__ = [
     "OVERSTOCK",
     "PRICE_ACROSS_SITES",
     "PRICE_RULES",
+    "REFUSAL_RULES",
+    "REJECTED",
     "RULES",
     "RULES_VERSION",
     "RULE_BY_NAME",

@@ -1,4 +1,4 @@
-"""Rules on what was promised: not at all, later than asked for, moved."""
+"""Rules on what was promised: not at all, refused, later than asked for, moved."""
 
 from __future__ import annotations
 
@@ -14,36 +14,39 @@ _CONFIRMED = Silence("confirmed")
 _SHIPPED = Silence("shipped")
 _DELIVERED = Silence("delivered")
 _NOT_CONFIRMED = Silence("not_confirmed")
+_NOT_REJECTED = Silence("not_rejected")
 _NOT_REQUESTED = Silence("not_requested")
 
 
 def unconfirmed(view: LineView, settings: Settings) -> Answer:
     """The supplier has not confirmed the line, or not all of it, within the limit after it was
-    placed. Once goods leave, the question is answered and the rule is silent.
+    placed, or given to this supplier. Once goods leave, the question is answered and the rule is
+    silent.
     """
     line = view.line
-    placed = line.placed
-    if placed is None:
+    asked_at = line.asked_at
+    if asked_at is None:
         return _NOT_PLACED
     if view.has_shipped:
         return _SHIPPED
     if line.confirmed_news is not None and line.confirmed >= line.wanted:
         return _CONFIRMED
     limit = settings.limits["limit_hours"]
-    deadline = placed.at + limit.value * HOUR_MS
+    deadline = asked_at + limit.value * HOUR_MS
     if view.now < deadline:
-        return Silence("not_due", placed.at, limit, deadline)
+        reason = "not_due" if line.taken_over is None else "not_due_anew"
+        return Silence(reason, asked_at, limit, deadline)
     hidden = absence(view, Step.CONFIRM, deadline)
     if hidden is not None:
         return hidden
     days, restated_at = settings.days_reached(deadline, view.now)
-    partly = line.confirmed_news is not None
+    reason = "fires" if line.confirmed_news is None else "partly"
     return Fires(
-        "partly" if partly else "fires",
-        placed.at,
+        reason if line.taken_over is None else f"{reason}_anew",
+        asked_at,
         limit,
         (
-            ("placed_at", placed.at),
+            ("placed_at" if line.taken_over is None else "given_at", asked_at),
             ("limit_hours", limit.value),
             ("confirmed_quantity", line.confirmed),
             ("wanted_quantity", line.wanted),
@@ -52,6 +55,36 @@ def unconfirmed(view: LineView, settings: Settings) -> Answer:
         due_at=deadline,
         days=days,
         quantity=line.wanted - line.confirmed,
+        next_fire_at=restated_at,
+    )
+
+
+def rejected(view: LineView, settings: Settings) -> Answer:
+    """The supplier says that it will not deliver the line, and nobody has answered that: the line
+    is not cancelled, nor closed by another than the supplier, nor given to another supplier, and
+    the supplier has not confirmed it since. Silent where all of it had been delivered.
+    """
+    line = view.line
+    refusal = line.rejected
+    if refusal is None:
+        return _NOT_REJECTED
+    if line.is_delivered or line.received >= line.wanted:
+        return _DELIVERED
+    days, restated_at = settings.days_reached(refusal.at, view.now)
+    promise = view.promise
+    return Fires(
+        "fires",
+        refusal.at,
+        None,
+        (
+            ("rejected_at", refusal.at),
+            ("missing_quantity", line.wanted - line.received),
+            ("wanted_quantity", line.wanted),
+            ("unit", line.unit),
+        ),
+        due_at=None if promise is None else view.due_at(promise),
+        days=days,
+        quantity=line.wanted - line.received,
         next_fire_at=restated_at,
     )
 
@@ -142,14 +175,36 @@ UNCONFIRMED = Rule(
         "fires": "Placed {placed_at}; no confirmation within {limit_hours}.",
         "partly": "Placed {placed_at}; within {limit_hours} only {confirmed_quantity} of "
         "{wanted_quantity} were confirmed.",
+        "fires_anew": "Given to this supplier {given_at}; no confirmation within {limit_hours}.",
+        "partly_anew": "Given to this supplier {given_at}; within {limit_hours} only "
+        "{confirmed_quantity} of {wanted_quantity} were confirmed.",
         "not_placed": "Nobody has told that the line was placed.",
         "shipped": "Goods have left, so a confirmation is no longer needed.",
         "confirmed": "All of it is confirmed.",
         "not_due": "Placed {value}; a confirmation may take {threshold}.",
+        "not_due_anew": "Given to this supplier {value}; a confirmation may take {threshold}.",
     },
     headline="not confirmed",
     next_step="Ask {supplier} to confirm {order}, or to say what stands against it.",
     evaluate=unconfirmed,
+)
+
+REJECTED = Rule(
+    name="rejected",
+    aspect=Aspect.TIME,
+    rests_on_absence=False,
+    severity=Severity.MAJOR,
+    severity_by_days=(),
+    parameters=(),
+    value_unit=Unit.MOMENT,
+    says={
+        "fires": "Rejected {rejected_at}: {missing_quantity} of {wanted_quantity} will not come.",
+        "not_rejected": "Nobody has told that the supplier will not deliver it.",
+        "delivered": "All of it was delivered, or told to be short.",
+    },
+    headline="rejected",
+    next_step="Give {order} to another supplier, agree with {supplier} on a date, or cancel it.",
+    evaluate=rejected,
 )
 
 PROMISE_LATER_THAN_REQUESTED = Rule(

@@ -286,7 +286,7 @@ def link(reader: Reader, /, line: str, hours: int, as_json: bool) -> None:
       slipwatch door link 'ACME/4711#10'
       slipwatch door link 'ACME/4711#10' --hours 24 --json
     """
-    from streams.door.links import KeysRefused, Link, Purpose, answer_url, load_keys
+    from streams.door.links import KeysRefused, Link, Purpose, answer_url, asked_quantity, load_keys
     from streams.engine.clock import WallClock
 
     settings = reader.session.settings.door
@@ -311,7 +311,7 @@ def link(reader: Reader, /, line: str, hours: int, as_json: bool) -> None:
         Purpose.ANSWER,
         expires_at,
         told["item"],
-        told["quantities"]["ordered"],
+        asked_quantity(told["quantities"]["ordered"], told["quantities"]["cancelled"]),
         told["unit"],
         told["buyer"] is not None and told["order_ref"].startswith(f"{told['buyer']}/"),
     )

@@ -1,9 +1,10 @@
 """What a partner answers in the form behind a link, as facts with the partner as their source.
 
 A line is confirmed with a date, or with up to three parts, each with its quantity and its date: so
-it is split, or, where the parts are less than was ordered, short. Or it is rejected. A form has an
-id of its own; sent twice it counts once, and an answer that differs, in this form or a later one,
-replaces the one before.
+it is split, or, where the parts are less than was ordered, short. One part without a quantity is
+all that the page shows: what was ordered since is not confirmed by it. Or the line is rejected. A
+form has an id of its own; sent twice it counts once, and an answer that differs, in this form or a
+later one, replaces the one before.
 """
 
 from __future__ import annotations
@@ -74,12 +75,14 @@ def facts_of_form(
             parts = _parts(form)
             if isinstance(parts, list):
                 return parts
+            all_of_it = None if link.unit is None else link.quantity
             told = [
                 common
                 | {"kind": "confirmed", "event_id": f"{answer_id}:{number}"}
                 | {"confirmation": answer_id, "schedule": number, "promised_on": date}
-                | ({} if quantity is None else {"quantity": quantity, "unit": link.unit})
+                | ({} if amount is None else {"quantity": amount, "unit": link.unit})
                 for number, (date, quantity) in parts.items()
+                for amount in (quantity or all_of_it,)
             ]
         case _:
             return list[Complaint]([("answer", "answer is missing, expected confirm or reject")])
@@ -96,7 +99,7 @@ def facts_of_form(
 
 def _parts(form: Mapping[str, str]) -> dict[int, tuple[str, str | None]] | list[Complaint]:
     """Date and quantity of each part that is filled in. One part alone may have no quantity: then
-    it is all of the line."""
+    it is all that the page shows."""
     parts = {
         number: (form.get(f"date{number}"), form.get(f"quantity{number}"))
         for number in range(1, PARTS_MAX + 1)

@@ -15,6 +15,7 @@ import binascii
 import enum
 import secrets
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,13 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.is_order_shown:
             return "An order line"
         return f"Order {self.order_ref.partition('/')[2]}, line {self.line}"
+
+
+def asked_quantity(ordered: str | None, cancelled: str | None) -> str | None:
+    """The quantity that a link asks for: what is ordered, less what was cancelled of it; None where
+    nobody says how much, and where nothing is left."""
+    left = Decimal(ordered or 0) - Decimal(cancelled or 0)
+    return f"{left.normalize():f}" if left > 0 else None
 
 
 _decoder = msgspec.json.Decoder(Link)

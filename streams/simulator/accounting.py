@@ -120,6 +120,9 @@ def _of_answers(plan: Plan, story: Story, kind: FaultKind) -> Injection:
         case FaultKind.ANSWER_NOT_KEPT:
             earliest_at, latest_at = at, story.told_at["delivered"]
             lines, says = lines[:1], "less was promised and the rest given up, and all of it comes"
+        case FaultKind.ORDER_REJECTED:
+            earliest_at = latest_at = at
+            says = "the supplier will not deliver the order"
         case FaultKind.FOREIGN_ANSWER:
             subject = refused_fact(plan.flow.supplier_feed, claim_event(plan))
             due = at + NOT_OWN_AFTER_MS

@@ -18,9 +18,14 @@ NUMBERS_FROM = 5_000_000
 SHARE_PERCENT = 8
 """For a hundred other orders there are so many of them."""
 
-SPLIT_PERCENT, CHANGED_PERCENT, REJECTED_PERCENT = 30, 15, 8
-"""So many of a hundred lines are promised in parts; of orders the buyer asks for another day before
-the supplier answers; and are rejected. None of that is a fault."""
+SPLIT_PERCENT, CHANGED_PERCENT = 30, 15
+"""So many of a hundred lines are promised in parts, and of orders the buyer asks for another day
+before the supplier answers. None of that is a fault."""
+
+REJECTED_PERCENT = 8
+"""So many of a hundred orders without another fault are rejected."""
+
+_WRONGLY_ANSWERED = tuple(each for each in ANSWER_FAULTS if each is not FaultKind.ORDER_REJECTED)
 
 
 class AnsweredPlanner:
@@ -42,16 +47,15 @@ class AnsweredPlanner:
     def plan(self, number: int, rng: Random) -> Plan:
         """The plan of that order; `rng` is the order's own."""
         sure, work_ms = self._planner.sure(number, rng)
-        kind = rng.choice(ANSWER_FAULTS)
+        kind = rng.choice(_WRONGLY_ANSWERED)
         is_faulty = rng.randrange(1000) < self._rates.answer_fault_permille
-        is_rejected = rng.randrange(100) < REJECTED_PERCENT
+        is_rejected = rng.randrange(100) < REJECTED_PERCENT and self._rates.answer_fault_permille
         plan = self._kept(sure, rng)
         if is_faulty and self._planner.is_clear(sure):
             faulty = self._faulty(sure, kind, rng, work_ms)
             plan = faulty if self._planner.is_clear(faulty) else plan
-        elif is_rejected:
-            refusals = tuple(Answer(sure.confirmed_at, line, ()) for line in sure.lines)
-            plan = replace(sure, dialogue=_dialogue(sure, refusals, ships=False))
+        elif is_rejected and self._planner.is_clear(sure):
+            plan = _rejected(sure, Random(f"{self._seed}/rejected/{number}"))
         self._last[sure.flow.supplier] = plan
         money = Random(f"{self._seed}/money/{number}")
         return replace(plan, billing=bill(self._network, plan, money))
@@ -168,6 +172,20 @@ class AnsweredPlanner:
             fault_at=at,
             dialogue=replace(kept.dialogue, claim=claim),
         )
+
+
+def _rejected(plan: Plan, rng: Random) -> Plan:
+    """The supplier will not deliver any of it, and the buyer gives the order up."""
+    at = plan.confirmed_at
+    given_up_at = at + rng.randrange(24, 72) * HOUR_MS
+    refusals = tuple(Answer(at, line, ()) for line in plan.lines)
+    given_up = tuple(GivenUp(given_up_at, line) for line in plan.lines)
+    return replace(
+        plan,
+        fault=FaultKind.ORDER_REJECTED,
+        fault_at=at,
+        dialogue=_dialogue(plan, refusals, given_up, ships=False),
+    )
 
 
 def _dialogue(

@@ -39,6 +39,7 @@ class FaultKind(enum.StrEnum):
     LATER_ANSWER = "later_answer"
     ANSWER_NOT_KEPT = "answer_not_kept"
     FOREIGN_ANSWER = "foreign_answer"
+    ORDER_REJECTED = "order_rejected"
 
 
 ORDER_FAULTS: tuple[FaultKind, ...] = (
@@ -66,6 +67,7 @@ ANSWER_FAULTS: tuple[FaultKind, ...] = (
     FaultKind.LATER_ANSWER,
     FaultKind.ANSWER_NOT_KEPT,
     FaultKind.FOREIGN_ANSWER,
+    FaultKind.ORDER_REJECTED,
 )
 """Faults in what a supplier answers by the door."""
 

@@ -3,6 +3,9 @@
 `fold` reads a set of facts in canonical order (when it happened, when it was told, who told it,
 its id), so the order in which they arrived cannot matter. Nothing here knows the network: dates
 stay dates.
+
+A line that is given to another supplier is asked for anew: what the one before promised is no
+baseline of it any more, and what that one refused does not end it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from schemas.facts import (
     ShipmentFact,
     split_line_id,
 )
+from schemas.partner_sources import partner_of
 from schemas.references import references
 from schemas.shares import Conflict, Share
 from schemas.units import DAY_MS, Quantity, UtcMillis
@@ -95,6 +99,7 @@ def fold(
         ties=tuple([_tie(line_id, conflict, facts) for conflict in conflicts]),
         one_supplier=terms.one_supplier,
         valued=terms.valued_apart,
+        taken_over=terms.taken_over,
     )
 
 
@@ -111,6 +116,8 @@ def _sorted_out(facts: Sequence[Fact]) -> _Sorted:
         if isinstance(fact, ShipmentFact):
             told.shipments.append(fact)
         elif isinstance(fact, OrderFact):
+            if terms.goes_over(fact):
+                told.confirmations = _of_supplier(fact.supplier, told.confirmations)
             if fact.kind == "confirmed":
                 told.confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
             terms.take(fact)
@@ -130,6 +137,8 @@ _TERM_FIELDS = (
     "supplier_ref",
 )
 _SUPPLIER = _TERM_FIELDS.index("supplier")
+STATING = frozenset({"placed", "changed"})
+"""The kinds of fact that say what is ordered, and of whom."""
 _terms_of: attrgetter[tuple[str | None, ...]] = attrgetter(*_TERM_FIELDS)
 _UNSAID: tuple[str | None, ...] = (None,) * len(_TERM_FIELDS)
 
@@ -150,6 +159,7 @@ class _Terms:
     cancelled_whole: bool = False
     cancelled_news: Happened | None = None
     closed: Happened | None = None
+    taken_over: Happened | None = None
 
     @property
     def valued_apart(self) -> Quantity | None:
@@ -157,10 +167,17 @@ class _Terms:
         is_apart = self.value_minor is not None and self.valued != self.ordered
         return self.valued if is_apart else None
 
+    def goes_over(self, fact: OrderFact) -> bool:
+        """Whether the fact gives the line to another supplier than the one that had it."""
+        held_by = self.text[_SUPPLIER]
+        return fact.kind in STATING and held_by is not None and fact.supplier not in {None, held_by}
+
     def take(self, fact: OrderFact) -> None:
         """One more fact. A confirmation says nothing of what was ordered beyond what is unsaid."""
         kind = fact.kind
-        states = kind in {"placed", "changed"}
+        states = kind in STATING
+        if states and self.goes_over(fact):
+            self._go_over(fact)
         said = _terms_of(fact)
         if self.text is _UNSAID:
             self.text = said
@@ -182,6 +199,16 @@ class _Terms:
                 self.cancelled_whole = True
             else:
                 self.cancelled += fact.quantity
+
+    def _go_over(self, fact: OrderFact) -> None:
+        """Another supplier has it now: what the one before refused or closed is open again. Who
+        closed it for the buyer closed it."""
+        self.taken_over = _news(fact)
+        given_to, had_it = fact.supplier, self.text[_SUPPLIER]
+        if self.rejected is not None and partner_of(self.rejected.source) != given_to:
+            self.rejected = None
+        if self.closed is not None and partner_of(self.closed.source) == had_it:
+            self.closed = None
 
     def _state(self, fact: OrderFact) -> None:
         if fact.quantity is not None:
@@ -250,6 +277,22 @@ def _confirmed(groups: Sequence[list[OrderFact]]) -> tuple[list[OrderFact], list
         return groups[0], _tellings(groups[0])
     last = max(groups, key=lambda group: canonical(group[-1]), default=[])
     return last, [promise for group in groups for promise in _tellings(group)]
+
+
+def _of_supplier(
+    supplier: str | None, confirmations: dict[str, list[OrderFact]]
+) -> dict[str, list[OrderFact]]:
+    """The confirmations that this supplier itself told, or that name it: those of another are no
+    promise of its. Word of who has the line may come later than its own."""
+    own = {
+        number: [
+            fact
+            for fact in facts
+            if partner_of(fact.source) == supplier or fact.supplier == supplier
+        ]
+        for number, facts in confirmations.items()
+    }
+    return {number: facts for number, facts in own.items() if facts}
 
 
 def _rejected(rejected: Happened | None, last: Sequence[OrderFact]) -> Happened | None:

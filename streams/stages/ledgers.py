@@ -122,7 +122,8 @@ def _line(key: str, rows: Sequence[Row], store: Store, tick: TickContext, out: O
     )  # fmt: skip
     if is_new or tick.renewed:
         priced = tell_price(summary, old.priced, tick, out)
-    if is_new:
+    # An earlier release kept what the supplier before had said of such a line.
+    if is_new or (tick.renewed and summary.taken_over is not None):
         _tell_cells(key, summary, cells, old.cells, tick, out)
         counted = frozenset(old.facts)
         if counted and any(_names_ends(fact) for fact, body in facts if body not in counted):

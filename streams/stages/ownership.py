@@ -4,7 +4,9 @@ What comes from a partner's door (`schemas.partner_sources`) is believed where t
 buyer, the supplier or a carrier of the line and its role may say so (`FACT_KINDS`). Who is what is
 said by sources of our own and by the buyer, whose number names the line; a supplier may name
 carriers. Parties are only ever added, so that the answer is the same in whatever order the facts
-came: the least set in which every fact that counts names its parties.
+came: the least set in which every fact that counts names its parties. What a supplier promises,
+refuses or closes counts as long as the line is its own: not from where, in canonical order, the
+line was given to another. What it shipped was shipped.
 
 What does not count is set aside and waits: for the line to be known as long as a number waits for
 its lines, then `ownership_days` for word that it is the partner's own. Then it is a dead letter.
@@ -13,7 +15,7 @@ Until it counts it teaches no number anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from schemas.codec import unpack
 from schemas.facts import Fact, InventoryFact, OrderFact, PaymentFact, ShipmentFact, split_line_id
@@ -23,6 +25,7 @@ from schemas.partner_sources import PARTNER_MARK, partner_of
 from schemas.records import Unlinked, WaitingFacts
 from schemas.references import LineTarget, Link, number_owner, owner_of, references
 from schemas.units import DAY_MS, UtcMillis, instant
+from streams.stages.fold import STATING
 from streams.stages.legs import canonical
 from streams.stages.links import refuse
 from streams.stages.passing import taught
@@ -61,7 +64,8 @@ class _Parties:
     def learn(self, fact: Fact) -> None:
         """Those that the fact names, so far as who tells it may name them."""
         party = partner_of(fact.source)
-        names_all = party is None or party in self.of_role[Role.BUYER]
+        says_as_buyer = party in self.of_role[Role.BUYER] and Role.BUYER in _SAID_BY[fact.kind]
+        names_all = party is None or says_as_buyer
         if isinstance(fact, OrderFact) and names_all:
             self._add(Role.BUYER, fact.buyer)
             self._add(Role.SUPPLIER, fact.supplier)
@@ -87,7 +91,44 @@ def split(line_id: str, facts: Sequence[Told]) -> tuple[list[Told], list[Told]]:
         for fact, _ in own:
             parties.learn(fact)
         if parties.count == named:
-            return own, others
+            break
+    if not any(_answers(fact) for fact, _ in own):
+        return own, others
+    former = _told_by_former([fact for fact, _ in own], parties.of_role[Role.BUYER])
+    others += [told for told in own if _event(told[0]) in former]
+    return [told for told in own if _event(told[0]) not in former], others
+
+
+def _event(fact: Fact) -> tuple[str, str]:
+    return fact.source, fact.event_id
+
+
+def _answers(fact: Fact) -> bool:
+    """Whether a partner says what only the supplier of that moment can say."""
+    speaks = isinstance(fact, OrderFact) and Role.SUPPLIER in _SAID_BY[fact.kind]
+    return speaks and partner_of(fact.source) is not None
+
+
+def _told_by_former(facts: Iterable[Fact], buyers: Collection[str]) -> set[tuple[str, str]]:
+    """What partners answered, of facts that count otherwise, after the line had been given to
+    another. Who has it is said by buyers and sources of our own, and no answer says it, so that
+    nothing hangs on itself."""
+    former: set[str] = set()
+    held_by: str | None = None
+    found: set[tuple[str, str]] = set()
+    for fact in sorted(facts, key=canonical):
+        if not isinstance(fact, OrderFact):
+            continue
+        party = partner_of(fact.source)
+        says_as_buyer = party in buyers and Role.BUYER in _SAID_BY[fact.kind]
+        if party in former and _answers(fact) and not says_as_buyer:
+            found.add(_event(fact))
+        elif fact.supplier is not None and (fact.kind in STATING or held_by is None):
+            if held_by is not None:
+                former.add(held_by)
+            held_by = fact.supplier
+            former.discard(held_by)
+    return found
 
 
 def has_partners(facts: Iterable[Told]) -> bool:

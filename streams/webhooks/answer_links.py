@@ -12,7 +12,7 @@ from typing import Any
 from schemas.facts import split_line_id
 from schemas.limits import LINK_HOURS_MAX
 from schemas.units import DAY_MS, HOUR_MS, UtcMillis, millis
-from streams.door.links import KeysRefused, Link, Purpose, answer_url
+from streams.door.links import KeysRefused, Link, Purpose, answer_url, asked_quantity
 
 GOOD_HOURS = 72
 """As long as a link that `slipwatch door link` makes, where nobody says otherwise."""
@@ -56,7 +56,7 @@ class AnswerLinks:
             purpose=Purpose.ANSWER,
             expires_at=_expires_at(record, now),
             item=record.get("item"),
-            quantity=record.get("ordered"),
+            quantity=asked_quantity(record.get("ordered"), record.get("cancelled")),
             unit=record.get("unit"),
             is_order_shown="order" in record,
         )

@@ -167,7 +167,7 @@ class World:
         )
         self.lines.append(line)
         event, source, at, told_at = self._head(b)
-        make.moment(at + CONFIRM_MS, suppliers)
+        make.moment(at + CONFIRM_MS, {s})
         return OrderFact(
             event, source, "placed", at, told_at, order_ref=line.order_ref, line=line.number,
             buyer=b, supplier=s, item=make.text(deals, "ITM"), ship_from=self.sites[site],
@@ -205,6 +205,7 @@ class World:
         line.suppliers.add(line.supplier)
         line.deals.add(line.supplier)
         line.touches.add(line.supplier)
+        self.canaries.moment(self.now + CONFIRM_MS, {line.supplier})
         return self._order(
             line, line.buyer, "changed", supplier=line.supplier, ship_from=self.sites[site],
             value_minor=self.canaries.amount_minor(), currency="EUR",

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from alerts.chases import ChaseReason
 from alerts.context import Judgement, LineContext
+from alerts.evidence import refusal_of
 from alerts.findings import AWAITING_FEED, RuleVerdict
 from alerts.judgement import judge
 from alerts.lines import FeedState, LineSummary
 from alerts.policy import DEFAULT, Policy, build, complete
-from alerts.rules import LINE_RULES
+from alerts.rules import LINE_RULES, REFUSAL_RULES
 from alerts.status import status_record, verdict_records
 from alerts.terms import Chase, Chasing, Document
 from schemas.records import ChaseKind, Outcome, Progress, Standing, encode
@@ -68,6 +69,8 @@ lines = st.fixed_dictionaries(
         ),
         "rejected": texts,
         "closed": texts,
+        "closed_by": st.sampled_from(["acme-erp", "volta-erp"]),
+        "taken_over": texts,
         "cancelled_at": texts,
         "supplier": st.sampled_from(["VOLTA", "NOBODY", None]),
         "ship_from": st.sampled_from(["SHANGHAI", "ELSEWHERE", None]),
@@ -177,7 +180,10 @@ def test_every_rule_answers_and_every_silence_has_a_reason(
         if verdict.reason == AWAITING_FEED:
             assert verdict.feed in judgement.feeds
             assert verdict.next_fire_at is not None or judgement.waits
-    if judgement.progress in (Progress.REJECTED, Progress.CANCELLED, Progress.CLOSED):
+    if refusal_of(summary, by.network) is not None:
+        told = {each.name for each in REFUSAL_RULES}
+        assert {each.rule for each in judgement.findings} <= told
+    elif judgement.progress in (Progress.REJECTED, Progress.CANCELLED, Progress.CLOSED):
         assert judgement.findings == ()
         assert judgement.next_fire_at is None
         assert judgement.ask is None

@@ -13,6 +13,8 @@ from schemas.ledger import decode_line
 from schemas.partner_sources import partner_of, partner_source
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE
 from streams.engine.local import LocalEngine
+from streams.stages.fold import fold
+from streams.stages.legs import canonical
 from streams.stages.ownership import split
 from tests.scenario import START, START_DAY, network
 
@@ -29,7 +31,10 @@ def told(draw: st.DrawFn) -> list[Fact]:
     for number in range(draw(st.integers(1, 9))):
         kind = draw(
             st.sampled_from(
-                ["placed", "placed", "changed", "confirmed", "cancelled", "packed", "packed", "eta"]
+                [
+                    *("placed", "placed", "changed", "changed", "confirmed", "confirmed"),
+                    *("rejected", "closed", "cancelled", "packed", "packed", "eta"),
+                ]
             )
         )
         at = AT - draw(st.integers(0, 5)) * HOUR_MS
@@ -81,6 +86,22 @@ def test_the_same_facts_in_any_order_are_believed_and_set_aside_alike(
     cuts = sorted(data.draw(st.lists(st.integers(0, len(facts)), min_size=2, max_size=2)))
     split_up = [other[: cuts[0]], other[cuts[0] : cuts[1]], other[cuts[1] :]]
     assert ends_as([facts]) == ends_as(split_up)
+
+
+@settings(max_examples=60)
+@given(told())
+def test_who_has_the_line_in_the_end_is_answered_for_by_nobody_else(facts: list[Fact]) -> None:
+    """What holds of the line was told by its supplier, or by sources of our own."""
+    own, _ = split("ACME/PO-1#10", [(fact, pack(fact)) for fact in facts])
+    counted = sorted((fact for fact, _ in own), key=canonical)
+    line = fold("ACME/PO-1#10", counted)
+    # Where a confirmation alone named it, nobody gave it to anybody.
+    given = [fact.supplier for fact in counted if fact.kind in ("placed", "changed")]
+    if any(given):
+        promise, refusal = line.last_confirmed, line.rejected
+        for told_of in (promise, refusal):
+            if told_of is not None:
+                assert partner_of(told_of.source) in {None, line.supplier}
 
 
 @given(told(), st.data())

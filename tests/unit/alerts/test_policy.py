@@ -211,7 +211,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "policy.yaml:29: retention.lateness_horizon_days",
         "policy.yaml:30: escalation",
     ]
-    assert f"{unknown} unconfirmed, promise_later" in texts[0]
+    assert f"{unknown} unconfirmed, rejected, promise_later" in texts[0]
     assert texts[0].endswith("(did you mean 'unconfirmed'?)")
     assert texts[1].endswith("found 'soon', expected a whole number of hours from 1 to 8760")
     assert texts[7].endswith("found 85, expected one of 50, 80, 95")

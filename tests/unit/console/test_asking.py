@@ -73,7 +73,7 @@ def test_each_time_of_asking_and_what_came_of_it_is_told(database: Database) -> 
 
 def test_asking_is_no_rule(database: Database) -> None:
     asked = Told(database, Scene()).explained().summary
-    assert asked.endswith("Rules: fires 0, silent 21, blind 0.")
+    assert asked.endswith("Rules: fires 0, silent 22, blind 0.")
 
 
 def test_a_policy_that_asks_nobody_is_said_to(database: Database) -> None:

@@ -22,6 +22,7 @@ from streams.door.links import (
     LinkExpired,
     LinkRefused,
     Purpose,
+    asked_quantity,
     load_keys,
     read_link,
     rotate_keys,
@@ -153,8 +154,30 @@ def test_a_date_confirms_all_of_the_line() -> None:
     assert (fact.kind, fact.source, fact.order_ref, fact.line) == (
         "confirmed", "partner:NORD", "ACME/4711", "10",
     )  # fmt: skip
-    assert (fact.quantity, fact.schedule, fact.reason) == (None, 1, "as agreed")
+    assert (fact.quantity, fact.unit) == (400 * QUANTITY_ONE, "PCE"), "what the page shows"
+    assert (fact.schedule, fact.reason) == (1, "as agreed")
     assert (fact.occurred_at, fact.recorded_at) == (NOW, NOW)
+
+
+@pytest.mark.parametrize("link", [replace(LINK, quantity=None), replace(LINK, unit=None)])
+def test_a_page_that_shows_no_quantity_confirms_none(link: Link) -> None:
+    body = urlencode({"form": FORM_ID, "answer": "confirm", "date1": "2026-04-09"}).encode()
+    (fact,) = facts_of_form(link, read_form(body), NOW)
+    assert isinstance(fact, OrderFact)
+    assert (fact.quantity, fact.unit) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "cancelled", "asked"),
+    [
+        ("400", "0", "400"), ("400", None, "400"), ("400", "150", "250"), ("1.50", "0.25", "1.25"),
+        ("400", "400", None), ("400", "500", None), ("0", "0", None), (None, None, None),
+    ],
+)  # fmt: skip
+def test_a_link_asks_for_what_is_ordered_and_not_cancelled(
+    ordered: str | None, cancelled: str | None, asked: str | None
+) -> None:
+    assert asked_quantity(ordered, cancelled) == asked
 
 
 def test_several_parts_split_it_and_fewer_than_ordered_are_short() -> None:

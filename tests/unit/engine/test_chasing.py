@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
 import pytest
 
 from alerts.loading import read_policy
@@ -14,6 +15,8 @@ from schemas.partner_records import PartnerAwaits, PartnerStatus, partner_key
 from schemas.partner_sources import partner_source
 from schemas.records import Decision, Verdict, decode
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis, instant
+from streams.door.answers import facts_of_form
+from streams.door.links import Link, Purpose
 from streams.engine.local import LocalEngine
 from streams.replay.audit import audit
 from tests.scenario import START, START_DAY, Chain, network
@@ -263,13 +266,53 @@ def test_who_takes_over_is_not_asked_for_what_another_promised() -> None:
     at = START + (begins - 5) * HOUR_MS
     scene.go(begins - 5, order("changed", at, source="acme-erp", supplier="ACME"))
     scene.at(begins - 4, order("changed", at + HOUR_MS, source="acme-erp", supplier="SUP"))
+    assert scene.at(begins - 3.5).promised_on is None, "who gets it back is asked anew"
+    scene.at(begins - 3, scene.chain.confirmed("PO-1", at + 2 * HOUR_MS))
     assert scene.at(begins + 1).awaits is PartnerAwaits.NEW_DATE, "it promised itself"
     taken = Scene(subscribed=("ACME",))
     taken.go(2, taken.chain.confirmed("PO-1", START + 2 * HOUR_MS))
     taken.go(begins - 5, order("changed", at, source="acme-erp", supplier="ACME"))
     taken.go(begins + 1)
     assert ask(taken.told("ACME")) == NOTHING
+    assert taken.verdicts("chasing_promise")[-1].reason == "nothing_open"
+    taken.go(begins + 2, taken.chain.confirmed("PO-1", at + 7 * HOUR_MS))
+    assert ask(taken.told("ACME")) == NOTHING, "a feed of the one before told that"
     assert taken.verdicts("chasing_promise")[-1].reason == "anothers_promise"
+
+
+def test_a_date_by_an_old_link_confirms_what_its_page_showed() -> None:
+    """The buyer ordered more since the link was made: that much nobody has promised."""
+    scene = Scene()
+    link = Link("SUP", "ACME/PO-1", "10", Purpose.ANSWER, START + DAY_MS, "BOLT", "100", "EA")
+    form = {"form": "f" * 24, "answer": "confirm", "date1": "2026-01-14"}
+    more = order("changed", START + HOUR_MS, source="acme-erp", quantity=150 * QUANTITY_ONE)
+    scene.go(1, msgspec.structs.replace(more, unit="EA"))
+    answers = [
+        fact
+        for fact in facts_of_form(link, form, START + 2 * HOUR_MS)
+        if isinstance(fact, OrderFact)
+    ]
+    assert scene.at(2, *answers).confirmed == 100
+    assert scene.at(50).asked == 3
+    assert scene.verdicts("unconfirmed")[-1].reason == "partly"
+
+
+def test_who_takes_over_is_asked_to_confirm_from_then_on() -> None:
+    scene = Scene(subscribed=("ACME", "SUP"))
+    scene.go(2, scene.chain.confirmed("PO-1", START + 2 * HOUR_MS))
+    at = START + 100 * HOUR_MS
+    scene.go(100, order("changed", at, source="acme-erp", supplier="ACME"))
+    assert scene.verdicts("unconfirmed")[-1].reason == "not_due_anew"
+    for hours, times in ((123.9, None), (124, 1), (136, 2), (148, 3)):
+        scene.go(hours)
+        assert scene.told("ACME").asked == times, hours
+    assert ask(scene.told("ACME"))[1] == at + 48 * HOUR_MS
+    said = scene.verdicts("unconfirmed")[-1]
+    assert said.reason == "fires_anew"
+    assert said.text == (
+        "Given to this supplier 2026-01-09 04:00 UTC; no confirmation within 48 hours. The "
+        "supplier was asked (time 3 of 3, due 2026-01-11 04:00 UTC) and has not answered."
+    )
 
 
 def test_doing_the_ticks_again_gives_the_same_bytes() -> None:

@@ -15,7 +15,16 @@ from schemas.facts import Fact, InventoryFact, OrderFact, ShipmentFact
 from schemas.ledger import LineFacts, decode_line
 from schemas.partner_records import PartnerStatus, partner_key
 from schemas.partner_sources import partner_source
-from schemas.records import DeadLetter, OrderStatus, Unlinked, decode
+from schemas.records import (
+    DeadLetter,
+    Decision,
+    OrderStatus,
+    Outcome,
+    Progress,
+    Standing,
+    Unlinked,
+    decode,
+)
 from schemas.stock_records import StockStatus
 from schemas.units import DAY_MS, HOUR_MS, QUANTITY_ONE, UtcMillis
 from streams.engine.local import LocalEngine
@@ -37,8 +46,8 @@ def shipped(event: str, party: str, kind: str, at: UtcMillis = AT, **more: Any) 
     return ShipmentFact(event, partner_source(party), kind, at, at, **more)
 
 
-def confirmed(event: str, party: str, days: int = 9, **more: Any) -> OrderFact:
-    return said(event, party, "confirmed", promised_on=START_DAY + days, **more)
+def confirmed(event: str, party: str, days: int = 9, at: UtcMillis = AT, **more: Any) -> OrderFact:
+    return said(event, party, "confirmed", at, promised_on=START_DAY + days, **more)
 
 
 def ran(*ticks: Sequence[Fact], later_days: int = 0) -> LocalEngine:
@@ -74,6 +83,18 @@ def letters(engine: LocalEngine) -> list[tuple[str | None, str, str]]:
 
 def status(engine: LocalEngine, line_id: str = LINE) -> OrderStatus:
     return decode(bytes(engine.latest("order-status")[line_id.encode()]), OrderStatus)
+
+
+def firing(engine: LocalEngine) -> set[str]:
+    """The rules that fire on the line now."""
+    said = [decode(bytes(out.value or b""), Decision) for out in engine.outputs("decisions")]
+    last = {
+        verdict.rule: verdict.outcome
+        for each in said
+        if each.subject == LINE
+        for verdict in each.verdicts
+    }
+    return {rule for rule, outcome in last.items() if outcome is Outcome.FIRES}
 
 
 def placed(order: str = "PO-1") -> Fact:
@@ -293,3 +314,126 @@ def test_who_took_over_sees_what_it_said_by_its_own_door() -> None:
         promises[source] = decode(bytes(record), PartnerStatus).promised_on
     assert promises["other-erp"] is None
     assert promises[partner_source("SUP")] is not None
+
+
+def given_to(event: str, supplier: str, at: UtcMillis) -> OrderFact:
+    """The buyer's books give the line to a supplier."""
+    return OrderFact(event, "acme-erp", "changed", at, at, order_ref="ACME/PO-1", line="10",
+                     supplier=supplier)  # fmt: skip
+
+
+HANDED_AT = AT + HOUR_MS
+AFTER = HANDED_AT + HOUR_MS
+
+
+@pytest.mark.parametrize("kind", ["confirmed", "rejected", "closed"])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_former_supplier_does_not_answer_for_a_line_that_was_given_to_another(
+    kind: str, is_late: bool
+) -> None:
+    """As it does with a link that is older than the change, whichever becomes known first."""
+    more = {"promised_on": START_DAY + 9} if kind == "confirmed" else {}
+    answer, handed = said("p1", "SUP", kind, AFTER, **more), given_to("c1", "OTHER", HANDED_AT)
+    ticks = [[placed()], [answer], [handed]] if is_late else [[placed()], [handed], [answer]]
+    alone, engine = ran([placed()], [handed], []), ran(*ticks)
+    assert (counted(engine), waiting(engine)) == ({"e00001", "c1"}, {"p1"})
+    assert (
+        status(engine).progress, status(engine).standing, status(engine).last_confirmed
+    ) == (Progress.PLACED, status(alone).standing, None)  # fmt: skip
+    engine.tick(AT + DAY_MS + OWN_DAYS * DAY_MS)
+    assert letters(engine) == [
+        ("p1", "not_own_line", f"SUP tells {kind!r} of {LINE}, and is not its supplier")
+        if kind != "closed"
+        else (
+            "p1",
+            "not_own_line",
+            f"SUP tells 'closed' of {LINE}, and is not its buyer or supplier",
+        )
+    ]
+
+
+@pytest.mark.parametrize("kind", ["confirmed", "rejected", "closed"])
+def test_what_a_supplier_answered_is_over_when_the_line_is_given_to_another(kind: str) -> None:
+    more = {"promised_on": START_DAY + 9} if kind == "confirmed" else {}
+    engine = ran([placed()], [said("p1", "SUP", kind, AT + 1, **more)])
+    before = status(engine)
+    ends = {"confirmed": Standing.ON_TIME}.get(kind, Standing.ENDED)
+    assert (before.progress, before.standing) == (Progress(kind), ends)
+    engine.send(given_to("c1", "OTHER", HANDED_AT))
+    engine.tick(AFTER)
+    after = status(engine)
+    assert (after.supplier, after.progress, after.standing) == (
+        "OTHER", Progress.PLACED, Standing.UNKNOWN,
+    )  # fmt: skip
+    assert (after.first_confirmed, after.last_confirmed) == (None, None)
+    assert waiting(engine) == set(), "it was its own when it was told"
+    engine.send(confirmed("p2", "OTHER", at=AFTER, days=14))
+    engine.tick(AFTER + HOUR_MS)
+    assert status(engine).progress is Progress.CONFIRMED
+    assert firing(engine) == {"promise_later_than_requested"}, "its first, so it did not move"
+
+
+def test_the_new_supplier_may_answer_before_word_of_the_change_is_dated() -> None:
+    """Its answer is older than the change: what it told itself holds when the line becomes its."""
+    engine = ran([placed()], [confirmed("p1", "OTHER", at=HANDED_AT - 1)],
+                 [given_to("c1", "OTHER", HANDED_AT)])  # fmt: skip
+    assert status(engine).progress is Progress.CONFIRMED
+
+
+def test_what_a_former_supplier_shipped_was_shipped() -> None:
+    packed = shipped("p1", "SUP", "packed", AFTER, order_ref="ACME/PO-1", line="10",
+                     carrier="CARGO", shipment_ref="SUP/S-1", quantity=QUANTITY_ONE,
+                     unit="EA")  # fmt: skip
+    engine = ran([placed()], [given_to("c1", "OTHER", HANDED_AT)], [packed])
+    assert counted(engine) == {"e00001", "c1", "p1"}
+
+
+def test_who_is_the_buyer_too_may_close_what_it_gave_to_another() -> None:
+    own = msgspec.structs.replace(placed(), supplier="ACME")
+    engine = ran([own], [given_to("c1", "OTHER", HANDED_AT)], [said("p1", "ACME", "closed", AFTER)])
+    assert status(engine).progress is Progress.CLOSED
+
+
+def test_a_rejection_is_told_until_somebody_answers_it() -> None:
+    """Nothing else speaks of the line any more, and it stays known far past the horizon."""
+    engine = ran([placed()], [said("p1", "SUP", "rejected", AT + 1)])
+    assert firing(engine) == {"rejected"}
+    for days in (3, 40, 300):
+        engine.tick(AT + days * DAY_MS)
+        assert firing(engine) == {"rejected"}, days
+    engine.send(said("p2", "ACME", "cancelled", AT + 300 * DAY_MS))
+    engine.tick(AT + 301 * DAY_MS)
+    assert not firing(engine)
+    engine.tick(AT + (302 + DEFAULT.lateness_horizon_days) * DAY_MS)
+    assert line(engine).left_at is not None
+
+
+def test_a_rejection_that_nobody_answers_leaves_when_settlement_days_are_over() -> None:
+    engine = ran([placed()], [said("p1", "SUP", "rejected", AT + 1)])
+    engine.tick(AT + HOUR_MS + DEFAULT.settlement_days * DAY_MS - 1)
+    assert line(engine).left_at is None
+    engine.tick(AT + HOUR_MS + DEFAULT.settlement_days * DAY_MS)
+    assert line(engine).left_at is not None
+
+
+def test_a_supplier_that_confirms_takes_its_rejection_back() -> None:
+    engine = ran([placed()], [said("p1", "SUP", "rejected", AT + 1)])
+    engine.send(confirmed("p2", "SUP", at=AT + HOUR_MS))
+    engine.tick(AT + 2 * HOUR_MS)
+    assert not firing(engine)
+    assert status(engine).progress is Progress.CONFIRMED
+
+
+@pytest.mark.parametrize("is_taken_over", [True, False])
+def test_a_line_that_was_taken_over_is_told_anew_when_network_policy_or_rules_are(
+    is_taken_over: bool,
+) -> None:
+    """An earlier release left its cell with what the supplier before had said, and no fact since
+    would have changed that."""
+    handed = given_to("c1", "OTHER" if is_taken_over else "SUP", HANDED_AT)
+    engine = ran([placed()], [handed])
+    engine.new_outputs("cells-rows")
+    engine.publish_network(network(lead_days=3))
+    engine.tick(AFTER + HOUR_MS)
+    told = [out for out in engine.new_outputs("cells-rows") if LINE.encode() in (out.value or b"")]
+    assert bool(told) is is_taken_over

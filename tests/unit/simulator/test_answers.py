@@ -87,17 +87,14 @@ def touched(chain: tuple[list[Fact], tuple[Injection, ...]], kind: FaultKind) ->
 
 def test_answers_are_what_the_door_makes_of_a_form(lines: dict[str, Told]) -> None:
     assert len(lines) > 60
-    kinds = set()
     for told in lines.values():
         (placed,) = told.orders("placed")
-        for fact in (*told.orders("confirmed"), *told.orders("rejected")):
-            kinds.add(fact.kind)
+        for fact in told.orders("confirmed"):
             assert fact.recorded_at == fact.occurred_at > placed.occurred_at
             if not fact.event_id.endswith("-claim"):
                 assert fact.source == f"partner:{placed.supplier}"
                 assert fact.event_id.startswith("answer:simulated-")
                 assert fact.supplier_ref is None
-    assert kinds == {"confirmed", "rejected"}
     assert any(len(each) > 1 for told in lines.values() for each in told.answers())
 
 
@@ -175,6 +172,29 @@ def test_a_foreign_answer_is_about_a_line_that_another_supplier_has(
             assert supplier_of[name] not in {None, partner_of(fact.source)}
             placed_at: UtcMillis = lines[name].orders("placed")[0].occurred_at
             assert fact.occurred_at > placed_at + 12 * HOUR_MS
+
+
+def test_an_order_that_is_rejected_is_given_up() -> None:
+    rates = replace(WRONG, answer_fault_permille=1)
+    simulation = Simulation(replace(OPTIONS, rates=rates), NETWORK)
+    told: dict[str, dict[str, OrderFact]] = defaultdict(dict)
+    for each in simulation.advance(START + 40 * DAY_MS):
+        if isinstance(each.fact, OrderFact):
+            told[f"{each.fact.order_ref}#{each.fact.line}"][each.fact.kind] = each.fact
+    rejected = [
+        each
+        for each in simulation.injections()
+        if each.kind is FaultKind.ORDER_REJECTED and each.at < START + 36 * DAY_MS
+    ]
+    assert len(rejected) > 2
+    for injection in rejected:
+        assert injection.touched == tuple(each.subject for each in injection.expected)
+        for line in injection.touched:
+            assert told[line].keys() <= {"placed", "changed", "rejected", "cancelled"}
+            answer, supplier = told[line]["rejected"], told[line]["placed"].supplier
+            assert answer.event_id.startswith("answer:simulated-")
+            assert (answer.occurred_at, partner_of(answer.source)) == (injection.at, supplier)
+            assert told[line]["cancelled"].occurred_at >= injection.at + 24 * HOUR_MS
 
 
 def test_faults_of_answers_are_only_where_the_door_is_used(

@@ -58,6 +58,7 @@ def test_the_link_is_for_that_party_and_line_and_shows_what_the_record_shows() -
         "NORD", "ACME/47#11", "10", Purpose.ANSWER, NOW + GOOD_HOURS * HOUR_MS, "VALVE", "400",
         "PCE", is_order_shown=True,
     )  # fmt: skip
+    assert made(record(cancelled="150")).quantity == "250"
     hidden = record()
     del hidden["order"], hidden["line"]
     assert not made(hidden).is_order_shown
