@@ -358,7 +358,7 @@ def test_worker_and_view_get_in_over_tls_with_scram_and_wait_visibly_for_a_regis
         assert '\nslipwatch_schema_lookups_total{outcome="found"} 1.0\n' in metrics
         assert "\nslipwatch_schemas_awaited 0.0\n" in metrics
         listed = CliRunner().invoke(slipwatch, ["schemas", "list", "--json"], env=environment)
-        assert json.loads(listed.output) == [{"id": 7, "families": ["orders"], "why_not": ""}]
+        assert json.loads(listed.stdout) == [{"id": 7, "families": ["orders"], "why_not": ""}]
     finally:
         registry.stop()
         for process in processes:

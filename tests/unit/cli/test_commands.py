@@ -88,7 +88,7 @@ def test_exit_codes_are_told_in_help_and_each_has_a_meaning() -> None:
 
 
 def test_topics_are_listed_without_a_broker() -> None:
-    listed = json.loads(invoke("topics", "list", "--json").output)
+    listed = json.loads(invoke("topics", "list", "--json").stdout)
     assert [each["name"] for each in listed] == [topic.name for topic in TOPICS]
     table = invoke("topics", "list").output
     assert all(topic.name in table for topic in TOPICS)
@@ -151,7 +151,7 @@ def test_facts_without_a_broker_are_not_said_to_be_accepted() -> None:
 
 def test_a_good_network_is_summed_up_and_a_bad_one_told_line_by_line(tmp_path: Path) -> None:
     good = ROOT / "examples" / "networks" / "three-tier"
-    found = json.loads(invoke("network", "check", str(good), "--json").output)
+    found = json.loads(invoke("network", "check", str(good), "--json").stdout)
     assert found["errors"] == []
     assert found["network"]["sites"] > 0
     (tmp_path / "bad").mkdir()
@@ -169,7 +169,7 @@ def test_a_good_policy_is_named_and_a_bad_one_told_line_by_line(tmp_path: Path) 
     (tmp_path / "bad.yaml").write_text("rules: {nothing: {}}\n", encoding="utf-8")
     bad = invoke("policy", "check", "bad.yaml", "--json")
     assert bad.exit_code == Exit.FINDINGS
-    assert json.loads(bad.output)["errors"]
+    assert json.loads(bad.stdout)["errors"]
 
 
 def test_check_goes_on_past_what_is_missing_and_says_what_to_do() -> None:

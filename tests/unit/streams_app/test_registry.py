@@ -195,7 +195,7 @@ def test_our_schemas_are_registered_once_under_the_subjects_of_their_topics(
     again = CliRunner().invoke(slipwatch, ["schemas", "register", "--json"])
 
     assert first.exit_code == 0, first.output
-    assert json.loads(first.output) == json.loads(again.output)
+    assert json.loads(first.stdout) == json.loads(again.stdout)
     assert registry.subjects.keys() == {f"north.{family}-value" for family in Family}
     for family in Family:
         schema_id = registry.subjects[f"north.{family}-value"]
