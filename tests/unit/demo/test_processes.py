@@ -47,7 +47,12 @@ def test_settings_in_the_environment_do_not_reach_the_processes(
 
 def test_an_interrupt_waits_until_what_was_started_is_remembered() -> None:
     reached: list[bool] = []
-    with pytest.raises(KeyboardInterrupt):
-        interrupt(reached)
-    assert reached == [True]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # Where the tests run in the background of a shell, interrupts are ignored from the beginning.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupt(reached)
+        assert reached == [True]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
