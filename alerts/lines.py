@@ -188,9 +188,7 @@ class LineSummary(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def is_ended(self) -> bool:
         """Nothing more is expected: rejected, closed, or cancelled or delivered in full."""
-        return (
-            self.rejected is not None or self.closed is not None or self.is_cancelled
-        ) or self.is_delivered
+        return self.is_over or self.is_delivered
 
     @property
     def is_over(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from alerts import texts
 from alerts.findings import Blind, RuleVerdict
@@ -73,9 +75,15 @@ def _projection(view: NodeView) -> StockProjection | None:
     if projection is None:
         return None
     low, zero, later = projection.below_safety_on, projection.below_zero_on, projection.lowest_later
-    flows, flow_count = _flows(view, projection)
-    doubtful = [each for each in _counted(view, projection) if each.doubt is not None]
-    known_on = sorted((max(each.on, projection.today), each.quantity) for each in doubtful)
+    counted = _counted(view, projection)
+    flows, flow_count = _flows(view, counted)
+    doubtful = sorted(
+        (max(each.on, projection.today), each.quantity)
+        for each in counted
+        if each.doubt is not None
+    )
+    doubtful_on = [on for on, _ in doubtful]
+    summed = [0, *accumulate(quantity for _, quantity in doubtful)]
     return StockProjection(
         until_on=calendar_date(projection.horizon_on),
         lowest=decimal(projection.lowest.quantity),
@@ -91,7 +99,7 @@ def _projection(view: NodeView) -> StockProjection | None:
                 StockBalance(
                     on=calendar_date(each.on),
                     available=decimal(each.quantity),
-                    doubtful=decimal(sum([much for on, much in known_on if on <= each.on])),
+                    doubtful=decimal(summed[bisect_right(doubtful_on, each.on)]),
                 )
                 for each in projection.days[: limits.STOCK_BALANCES_LISTED]
             ]
@@ -99,7 +107,7 @@ def _projection(view: NodeView) -> StockProjection | None:
         lowest_later=None if later is None else decimal(later),
         flows=flows,
         flow_count=flow_count,
-        doubtful=decimal(sum([each.quantity for each in doubtful])),
+        doubtful=decimal(summed[-1]),
     )
 
 
@@ -109,14 +117,11 @@ def _counted(view: NodeView, projection: Projection) -> list[Flow]:
     return [each for each in view.supply if each.on >= counted_from]
 
 
-def _flows(view: NodeView, projection: Projection) -> tuple[tuple[StockFlow, ...], int]:
+def _flows(view: NodeView, counted: Sequence[Flow]) -> tuple[tuple[StockFlow, ...], int]:
     """What the projection counts on, what falls due first before the others, and how much that is
     in all."""
     moves = [(each.on, each.subject, -each.quantity, "") for each in view.demand]
-    moves += [
-        (each.on, each.subject, each.quantity, each.doubt or "")
-        for each in _counted(view, projection)
-    ]
+    moves += [(each.on, each.subject, each.quantity, each.doubt or "") for each in counted]
     first = heapq.nsmallest(limits.STOCK_FLOWS_LISTED, moves)
     return (
         tuple(

@@ -13,6 +13,7 @@ from mode import Service
 
 from schemas.ticks import StageProgress, Tick
 from streams import metrics
+from streams.app.thread_host import ThreadHost
 from streams.engine.log import EndOffsets, Log, LogError, Partition
 from streams.engine.observation import EngineFailure, WorkerStatus
 from streams.logs import SERVICE_LOGGER
@@ -91,22 +92,17 @@ class EngineObserver:
         log.warning(ENGINE_TROUBLE, what=text)
 
 
-class EngineHost(Service):
+class EngineHost(ThreadHost):
     """Runs the engine in a thread from start to stop, and crashes the app when it ends early.
 
     `failure` says why it ended, for the process's exit code and last line.
     """
 
-    abstract = False
-    logger = SERVICE_LOGGER
+    failed_event = ENGINE_FAILED
 
     def __init__(self, engine: Engine, stop: threading.Event) -> None:
         self._engine = engine
-        self._stop_engine = stop
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._ended = threading.Event()
-        self.failure: BaseException | None = None
-        super().__init__()
+        super().__init__("engine", self._run_engine, stop)
 
     @property
     def is_alive(self) -> bool:
@@ -117,41 +113,17 @@ class EngineHost(Service):
         """What the engine is doing now."""
         return self._engine.status()
 
-    async def on_start(self) -> None:
-        """Start the thread; the loop below looks after it."""
-        self._thread.start()
-        self.add_future(self._watch())
-
-    async def on_stop(self) -> None:
-        """Let the engine finish its transaction and leave the group, and wait for it."""
-        self._stop_engine.set()
-        if self._thread.ident is not None:
-            await asyncio.to_thread(self._ended.wait)
-
-    def _run(self) -> None:
+    def _run_engine(self, stop: threading.Event) -> None:
         log.info(ENGINE_STARTED)
         try:
-            self._engine.run(self._stop_engine)
+            self._engine.run(stop)
         except EngineFailure as error:
+            # What it says is the process's last line; a traceback would say no more.
             self.failure = error
-        except BaseException as error:
-            # The edge of a thread: whatever it is, the process ends with it.
-            self.failure = error
-            log.exception(ENGINE_FAILED)
-        else:
-            if not self._stop_engine.is_set():
-                self.failure = RuntimeError("the engine ended without being told to")
-            log.info(ENGINE_STOPPED)
-        finally:
-            self._ended.set()
-
-    async def _watch(self) -> None:
-        """End the app as soon as the thread has ended without having been told to."""
-        while not self.should_stop:
-            if self._ended.is_set() and self.failure is not None:
-                await self.crash(self.failure)
-                return
-            await asyncio.sleep(0.05)
+            return
+        if not stop.is_set():
+            self.failure = RuntimeError("the engine ended without being told to")
+        log.info(ENGINE_STOPPED)
 
 
 class EngineGauges:

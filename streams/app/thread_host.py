@@ -1,4 +1,5 @@
-"""What runs in a thread of its own beside the engine, from the start of the app to its stop."""
+"""What runs in a thread of its own, watched, from the start of the app to its stop: the engine, and
+what runs beside it."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ class ThreadHost(Service):
 
     abstract = False
     logger = SERVICE_LOGGER
+    failed_event = BESIDE_FAILED
 
     def __init__(
         self, name: str, work: Callable[[threading.Event], None], stop: threading.Event
@@ -52,7 +54,7 @@ class ThreadHost(Service):
         except BaseException as error:
             # The edge of a thread: whatever it is, the process ends with it.
             self.failure = error
-            log.exception(BESIDE_FAILED, what=self._what)
+            log.exception(self.failed_event, what=self._what)
         finally:
             self._ended.set()
 

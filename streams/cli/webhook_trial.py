@@ -6,7 +6,6 @@ import secrets
 
 import msgspec
 
-from alerts.sinks.webhook import Secret
 from streams.app.webhook_host import make_poster
 from streams.cli.session import Session
 from streams.engine.clock import WallClock
@@ -32,14 +31,10 @@ async def try_out(session: Session, registration: Registration, key: WebhookKey)
     the certificates cannot be read."""
     now = WallClock().now()
     poster = make_poster(session.settings)
-    signed_by = [
-        Secret(key.secret(registration.registration, number))
-        for number in registration.secrets_at(now)
-    ]
     message = f"msg_test_{secrets.token_hex(12)}"
     body = body_of_test(registration.party, now)
     try:
-        attempt = await poster.post(registration.url, message, body, signed_by)
+        attempt = await poster.post(registration.url, message, body, key.signing(registration, now))
     finally:
         await poster.close()
     return Tried(

@@ -301,10 +301,9 @@ def list_webhooks(session: Session, as_json: bool) -> None:
 
 
 def _listed(registration: Registration, standing: Standing | None, now: UtcMillis) -> ListedWebhook:
-    is_known = standing is not None and (
-        (standing.registration, standing.revision)
-        == (registration.registration, registration.revision)
-    )
+    counts_for = (registration.registration, registration.revision)
+    if standing is not None and (standing.registration, standing.revision) != counts_for:
+        standing = None
     is_both = len(registration.secrets_at(now)) > 1
     return ListedWebhook(
         party=registration.party,
@@ -313,9 +312,9 @@ def _listed(registration: Registration, standing: Standing | None, now: UtcMilli
         changed_at=registration.changed_at,
         secret_number=registration.secret,
         both_until=iso(registration.both_until) if is_both and registration.both_until else None,
-        state=standing.state if standing is not None and is_known else DELIVERING,
-        says=standing.says if standing is not None and is_known else "",
-        since=iso(standing.at) if standing is not None and is_known else None,
+        state=DELIVERING if standing is None else standing.state,
+        says="" if standing is None else standing.says,
+        since=None if standing is None else iso(standing.at),
     )
 
 
@@ -359,7 +358,7 @@ def _check_keys(book: Register, key: WebhookKey) -> None:
 
 
 def _check_mark(registration: Registration, key: WebhookKey) -> None:
-    if key.mark(registration.registration) != registration.key_mark:
+    if not key.has_made(registration):
         raise Refused(
             f"{registration.party} was registered with another webhook key than the one in "
             "partners.webhook_key_file; use that key, or remove its webhook",

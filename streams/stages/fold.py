@@ -117,6 +117,7 @@ def _sorted_out(facts: Sequence[Fact]) -> _Sorted:
             told.shipments.append(fact)
         elif isinstance(fact, OrderFact):
             if terms.goes_over(fact):
+                terms.go_over(fact)
                 told.confirmations = _of_supplier(fact.supplier, told.confirmations)
             if fact.kind == "confirmed":
                 told.confirmations.setdefault(fact.confirmation or fact.event_id, []).append(fact)
@@ -176,8 +177,6 @@ class _Terms:
         """One more fact. A confirmation says nothing of what was ordered beyond what is unsaid."""
         kind = fact.kind
         states = kind in STATING
-        if states and self.goes_over(fact):
-            self._go_over(fact)
         said = _terms_of(fact)
         if self.text is _UNSAID:
             self.text = said
@@ -200,9 +199,9 @@ class _Terms:
             else:
                 self.cancelled += fact.quantity
 
-    def _go_over(self, fact: OrderFact) -> None:
+    def go_over(self, fact: OrderFact) -> None:
         """Another supplier has it now: what the one before refused or closed is open again. Who
-        closed it for the buyer closed it."""
+        closed it for the buyer closed it. Called before the fact is taken."""
         self.taken_over = _news(fact)
         given_to, had_it = fact.supplier, self.text[_SUPPLIER]
         if self.rejected is not None and partner_of(self.rejected.source) != given_to:

@@ -64,8 +64,7 @@ class _Parties:
     def learn(self, fact: Fact) -> None:
         """Those that the fact names, so far as who tells it may name them."""
         party = partner_of(fact.source)
-        says_as_buyer = party in self.of_role[Role.BUYER] and Role.BUYER in _SAID_BY[fact.kind]
-        names_all = party is None or says_as_buyer
+        names_all = party is None or _says_as_buyer(fact, self.of_role[Role.BUYER])
         if isinstance(fact, OrderFact) and names_all:
             self._add(Role.BUYER, fact.buyer)
             self._add(Role.SUPPLIER, fact.supplier)
@@ -109,6 +108,11 @@ def _answers(fact: Fact) -> bool:
     return speaks and partner_of(fact.source) is not None
 
 
+def _says_as_buyer(fact: Fact, buyers: Collection[str]) -> bool:
+    """Whether a partner that is a buyer of the line says what a buyer may say."""
+    return partner_of(fact.source) in buyers and Role.BUYER in _SAID_BY[fact.kind]
+
+
 def _told_by_former(facts: Iterable[Fact], buyers: Collection[str]) -> set[tuple[str, str]]:
     """What partners answered, of facts that count otherwise, after the line had been given to
     another. Who has it is said by buyers and sources of our own, and no answer says it, so that
@@ -120,8 +124,7 @@ def _told_by_former(facts: Iterable[Fact], buyers: Collection[str]) -> set[tuple
         if not isinstance(fact, OrderFact):
             continue
         party = partner_of(fact.source)
-        says_as_buyer = party in buyers and Role.BUYER in _SAID_BY[fact.kind]
-        if party in former and _answers(fact) and not says_as_buyer:
+        if party in former and _answers(fact) and not _says_as_buyer(fact, buyers):
             found.add(_event(fact))
         elif fact.supplier is not None and (fact.kind in STATING or held_by is None):
             if held_by is not None:

@@ -100,7 +100,7 @@ class Books:
         self._reader.assign(starts)
 
     def _check_key(self, registration: Registration) -> None:
-        if self.key is None or self.key.mark(registration.registration) != registration.key_mark:
+        if self.key is None or not self.key.has_made(registration):
             raise LogError(
                 f"the webhook of {registration.party} was registered with another webhook key",
                 "Give the workers the file of that key (partners.webhook_key_file), or remove the "

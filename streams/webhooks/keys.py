@@ -14,8 +14,11 @@ import hmac
 import secrets
 from pathlib import Path
 
+from alerts.sinks.webhook import Secret
 from schemas import limits
+from schemas.units import UtcMillis
 from streams.private_files import check_private, write_private
+from streams.webhooks.registration import Registration
 
 KEY_BYTES = 32
 _FOR_SECRETS = "slipwatch webhook, signing"
@@ -43,6 +46,17 @@ class WebhookKey:
     def mark(self, registration: str) -> str:
         """By which to tell later that secrets were made of this key; it says nothing of them."""
         return self._of(_FOR_MARKS, registration).hex()[:16]
+
+    def has_made(self, registration: Registration) -> bool:
+        """Whether the secrets of the registration are made of this key."""
+        return self.mark(registration.registration) == registration.key_mark
+
+    def signing(self, registration: Registration, now: UtcMillis) -> list[Secret]:
+        """The secrets that sign what a party is sent at that time, the newest first."""
+        return [
+            Secret(self.secret(registration.registration, number))
+            for number in registration.secrets_at(now)
+        ]
 
     def _of(self, *parts: str) -> bytes:
         return hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256)

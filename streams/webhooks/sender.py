@@ -249,10 +249,7 @@ class Sender:
         key = books.key
         if key is None:
             raise LogError("a party has a webhook and there is no webhook key")
-        return [
-            Secret(key.secret(registration.registration, number))
-            for number in registration.secrets_at(self._ports.now())
-        ]
+        return key.signing(registration, self._ports.now())
 
     def _judge(self, books: Books, lane: Lane, owed: Owed, attempt: Attempt) -> None:
         now_s = time.monotonic()

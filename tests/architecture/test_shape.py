@@ -22,8 +22,7 @@ FORBIDDEN_MODULE_NAMES = frozenset(
 # path: why this file catches everything.
 CATCHES_EVERYTHING: dict[str, str] = {
     "streams/engine/task.py": "the engine: a key whose evaluation fails is parked, visibly",
-    "streams/app/engine_host.py": "the edge of the engine's thread: the process ends with it",
-    "streams/app/thread_host.py": "the edge of threads beside the engine: the process ends with it",
+    "streams/app/thread_host.py": "the edge of the threads of the worker: the process ends with it",
     "streams/cli/root.py": "the edge of the process: what nobody foresaw gets its exit code",
     "console/server.py": "the edge of the follower's thread: raised again by who waits for it",
 }
