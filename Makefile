@@ -9,8 +9,8 @@ KAFKA_VERSION_POM := tests/kafka/pom.xml
 KAFKA_JARS := .build/kafka
 FUZZ_VENV := .build/fuzz-venv
 FUZZ_INPUTS ?= 1000000
-# What no busy machine disturbs runs on all cores at once; the longest one comes first.
-CROWD := $(addprefix tests/,kafka/test_bench.py architecture fuzz property real rules simulation unit)
+# What no busy machine disturbs runs on all cores at once; the longest come first.
+CROWD := $(addprefix tests/,simulation property real fuzz rules unit architecture)
 PACKAGES := schemas topology alerts streams console
 
 .DEFAULT_GOAL := help

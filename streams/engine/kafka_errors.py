@@ -139,10 +139,19 @@ def translate(error: KafkaError) -> LogError:
     if error.txn_requires_abort():
         return TransactionAborted(f"the transaction was aborted: {text}")
     if error.retriable() or error.code() in _PASSING:
-        return Unavailable(f"the broker did not answer: {text}", "Is it running and reachable?")
+        return _unavailable(error)
     if error.code() in _CURED_BY_A_NEW_CLIENT:
         return Unavailable(f"the client could not go on as it was: {text}")
     return LogError(f"the broker refused: {text}")
+
+
+def _unavailable(error: KafkaError) -> Unavailable:
+    if knows_old_leaders(error):
+        return Unavailable(
+            f"a partition has no leader yet: {error.str()}",
+            "Are all brokers running? One that has just started, or makes topics, needs a while.",
+        )
+    return Unavailable(f"the broker did not answer: {error.str()}", "Is it running and reachable?")
 
 
 def knows_old_leaders(error: KafkaError) -> bool:
@@ -172,9 +181,7 @@ def patiently(ask: Callable[[], T], patience_s: float = CALL_TIMEOUT_S) -> T:
             if not fault.retriable() and fault.code() not in _PASSING:
                 raise translate(fault) from error
             if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"the broker did not answer: {fault.str()}", "Is it running and reachable?"
-                ) from error
+                raise _unavailable(fault) from error
         except TimeoutError as error:
             if time.monotonic() > deadline:
                 raise Unavailable("the broker did not answer in time") from error

@@ -52,14 +52,15 @@ class Lives:
         self._fenced_s: list[float] = []
 
     def begun(self) -> None:
-        """A life has begun: the log answers."""
+        """A life has begun: the log answers, if only to say what topics there are."""
         self._began_s = self._now_s()
 
     def wait_after(self, fault: LogError) -> float:
         """Seconds to wait before the next life. Raises EngineFailure when there is none.
 
         Before the first life nothing is waited for: whoever starts a worker learns at once that
-        the broker is not there.
+        the broker is not there. A broker that is there and not ready, because it is starting or
+        still makes the topics that it lists, is waited for.
         """
         passes = isinstance(fault, Unavailable | TransactionAborted | Expired)
         if isinstance(fault, Fenced) and not passes:

@@ -82,6 +82,7 @@ class Worker(Rebalance):
         self._transactions = self._aborts = self._facts = self._refused = 0
         self._telling = Telling(settings.name, settings.partners)
         self._trouble: LogError | None = None
+        self._lives = Lives()
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set, then leaves the group cleanly. Raises EngineFailure.
@@ -89,15 +90,13 @@ class Worker(Rebalance):
         What passes does not end it, a broker that is away or a pause of this machine: it lets go
         of everything, waits, and begins again with new clients and its state restored.
         """
-        lives = Lives()
         try:
             while not stop.is_set():
                 try:
                     self.open()
-                    lives.begun()
                     self._turn(stop)
                 except LogError as error:
-                    wait_s = lives.wait_after(error)
+                    wait_s = self._lives.wait_after(error)
                     self._state = "waiting"
                     self._tell(error)
                     self._let_go()
@@ -122,6 +121,7 @@ class Worker(Rebalance):
     def open(self) -> None:
         """Connects, checks the topics, reads what is known, and joins the group."""
         self._partitions = self.tasks.partitions = engine_partitions(self._log)
+        self._lives.begun()
         self._standby.open(self._partitions)
         self.control.open(self._settings.sync_timeout_s)
         self.tasks.check()

@@ -16,13 +16,17 @@ SECONDS_MAX = 900
 
 
 @pytest.mark.timeout(SECONDS_MAX)
-def test_every_benchmark_measures_something(tmp_path: Path) -> None:
+def test_every_benchmark_measures_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
         require_kafka()
     except KafkaUnavailable as unavailable:
         pytest.skip(f"a broker of the benchmarks' own: {unavailable}")
     names = [each.name for each in BENCHMARKS if not each.lacks()]
-    assert main([*names, "--short", "--json", str(tmp_path / "short.json")]) == 0
+    code = main([*names, "--short", "--json", str(tmp_path / "short.json")])
+    _, *failed = capsys.readouterr().err.split(" failed: ", 1)
+    assert (code, failed) == (0, [])
     told = json.loads((tmp_path / "short.json").read_text())["benchmarks"]
     assert list(told) == names
     for name, figures in told.items():

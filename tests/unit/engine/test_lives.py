@@ -31,14 +31,17 @@ from tests.scenario import START, by_tick, network, story
 from tests.worlds import World, running, until
 
 AWAY = "the broker did not answer"
+UNREADY = "a partition has no leader yet"
 
 
 class AwayLog(MemoryLog):
-    """A log in memory whose broker answers nothing while `away` is set."""
+    """A log in memory whose broker answers nothing while `away` is set, and of its partitions
+    nothing while `unready` is."""
 
     def __init__(self) -> None:
         super().__init__(4, 4)
         self.away = threading.Event()
+        self.unready = threading.Event()
 
     def _ask(self) -> None:
         if self.away.is_set():
@@ -50,6 +53,8 @@ class AwayLog(MemoryLog):
 
     def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, EndOffsets]:
         self._ask()
+        if self.unready.is_set():
+            raise Unavailable(UNREADY)
         return super().end_offsets(partitions)
 
     def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
@@ -122,6 +127,19 @@ def test_a_worker_says_that_it_waits_while_its_broker_is_away() -> None:
         until(lambda: worker.status().state == "running", "it is back")
         clock.set(START + DAY_MS)
         until(lambda: at_rest(world, START + DAY_MS), "it works")
+
+
+def test_a_worker_waits_for_a_broker_that_lists_its_topics_and_has_not_made_them_yet() -> None:
+    world, clock, heard = AwayWorld(), ManualClock(START), Heard()
+    world.publish(network())
+    world.broker.unready.set()
+    worker = world.worker("one", clock, observer=heard)
+    with running(worker):
+        until(lambda: worker.status().state == "waiting", "it waits")
+        world.broker.unready.clear()
+        until(lambda: at_rest(world, START), "the first tick is done")
+        assert worker.status().trouble == ""
+    assert heard.troubles == [UNREADY]
 
 
 def test_a_worker_that_was_shut_out_goes_on_with_its_state_restored() -> None:
