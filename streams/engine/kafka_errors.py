@@ -26,22 +26,26 @@ _FENCED = {
     KafkaError.FENCED_INSTANCE_ID,
 }
 _GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+_OLD_METADATA = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    # Of a partition that was added, or that had no leader yet when it was asked for first.
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._NOENT,
+}
 _PASSING = {
+    *_OLD_METADATA,
     KafkaError._PARTITION_EOF,
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
     KafkaError._RESOLVE,
-    KafkaError._NOENT,  # What is said of a partition without a leader, such as one just added.
     KafkaError._WAIT_COORD,
     KafkaError._MAX_POLL_EXCEEDED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_PARTITION,
     KafkaError._UNKNOWN_TOPIC,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.REPLICA_NOT_AVAILABLE,
@@ -59,15 +63,6 @@ _PASSING = {
 PROTOCOL_CALL: Final = "ConsumerGroupHeartbeat"
 """The call that brokers without the newer group protocol refuse; librdkafka's error names it."""
 
-_OLD_METADATA = {
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    # Of a partition that was added, or that had no leader yet when it was asked for first.
-    KafkaError._UNKNOWN_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError._NOENT,
-}
 _CURED_BY_A_NEW_CLIENT = {
     KafkaError._STATE,
     KafkaError._PREV_IN_PROGRESS,
@@ -138,20 +133,20 @@ def translate(error: KafkaError) -> LogError:
         )
     if error.txn_requires_abort():
         return TransactionAborted(f"the transaction was aborted: {text}")
-    if error.retriable() or error.code() in _PASSING:
-        return _unavailable(error)
+    if knows_old_leaders(error):
+        return Unavailable(
+            f"a partition has no leader yet: {text}",
+            "Are all brokers running? One that has just started, or makes topics, needs a while.",
+        )
+    if _passes(error):
+        return Unavailable(f"the broker did not answer: {text}", "Is it running and reachable?")
     if error.code() in _CURED_BY_A_NEW_CLIENT:
         return Unavailable(f"the client could not go on as it was: {text}")
     return LogError(f"the broker refused: {text}")
 
 
-def _unavailable(error: KafkaError) -> Unavailable:
-    if knows_old_leaders(error):
-        return Unavailable(
-            f"a partition has no leader yet: {error.str()}",
-            "Are all brokers running? One that has just started, or makes topics, needs a while.",
-        )
-    return Unavailable(f"the broker did not answer: {error.str()}", "Is it running and reachable?")
+def _passes(error: KafkaError) -> bool:
+    return error.retriable() or error.code() in _PASSING
 
 
 def knows_old_leaders(error: KafkaError) -> bool:
@@ -178,10 +173,8 @@ def patiently(ask: Callable[[], T], patience_s: float = CALL_TIMEOUT_S) -> T:
             return ask()
         except KafkaException as error:
             fault: KafkaError = error.args[0]
-            if not fault.retriable() and fault.code() not in _PASSING:
+            if not _passes(fault) or time.monotonic() > deadline:
                 raise translate(fault) from error
-            if time.monotonic() > deadline:
-                raise _unavailable(fault) from error
         except TimeoutError as error:
             if time.monotonic() > deadline:
                 raise Unavailable("the broker did not answer in time") from error
